@@ -1,0 +1,2 @@
+//! The `pimento` command.
+fn main() {}

@@ -1,0 +1,4 @@
+//! Capsicum for stock Linux.
+
+pub use monitor::launch;
+pub use rights::{Right, Rights};
