@@ -80,7 +80,7 @@ pub struct Need {
     pub rights: Rights,
 }
 
-/// A condition on one register: `args[arg] & mask == is`.
+/// A condition on one register: `args[arg] & mask == is`, or with `not` its opposite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cond {
     /// Which argument, from 0.
@@ -89,6 +89,8 @@ pub struct Cond {
     pub mask: u64,
     /// What they must be.
     pub is: u64,
+    /// What they must not be, rather: the condition holds where they differ from `is`.
+    pub not: bool,
 }
 
 /// What becomes of a call.
@@ -278,8 +280,16 @@ pub fn by_name(name: &str) -> Option<&'static Call> {
 }
 
 impl Cond {
+    /// `args[arg] & mask == is`.
+    pub const fn is(arg: u8, mask: u64, is: u64) -> Cond {
+        Cond { arg, mask, is, not: false }
+    }
+    /// `args[arg] & mask != is`.
+    pub const fn not(arg: u8, mask: u64, is: u64) -> Cond {
+        Cond { arg, mask, is, not: true }
+    }
     /// Whether it holds of these arguments.
     pub const fn holds(&self, args: &[u64; 6]) -> bool {
-        args[self.arg as usize] & self.mask == self.is
+        (args[self.arg as usize] & self.mask == self.is) != self.not
     }
 }
