@@ -3,6 +3,11 @@
 use crate::Right;
 
 /// A right's row in the table.
+///
+/// ```
+/// let row = &rights::RIGHTS[0];
+/// assert_eq!((row.name, row.right), ("CAP_READ", rights::Right::READ));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// The constant's name in C, such as `CAP_READ`.
@@ -11,6 +16,26 @@ pub struct Row {
     pub right: Right,
     /// What it allows, in a line.
     pub allows: &'static str,
+    /// The name in lower case, without `CAP_`.
+    pub(crate) short: &'static str,
+}
+
+/// A name in lower case, as bytes to make a constant of.
+const fn lower<const N: usize>(name: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut i = 0;
+    while i < N {
+        bytes[i] = name.as_bytes()[i].to_ascii_lowercase();
+        i += 1;
+    }
+    bytes
+}
+
+const fn text(bytes: &'static [u8]) -> &'static str {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => panic!("names are ASCII"),
+    }
 }
 
 macro_rules! rights {
@@ -18,12 +43,24 @@ macro_rules! rights {
         impl Right {
             $(
                 #[doc = concat!("`CAP_", stringify!($name), "`: ", $allows, ".")]
+                ///
+                /// ```
+                #[doc = concat!("use rights::Right;\nassert_eq!(Right::from_name(\"CAP_", stringify!($name),
+                    "\"), Some(Right::", stringify!($name), "));")]
+                /// ```
                 pub const $name: Right = Right::new($index, $bits $(| Right::$include.bits())*);
             )*
         }
         /// Every named right, in the order of the manual.
+        ///
+        /// ```
+        /// assert!(rights::RIGHTS.iter().any(|row| row.name == "CAP_PDKILL"));
+        /// ```
         pub static RIGHTS: &[Row] = &[$(
-            Row { name: concat!("CAP_", stringify!($name)), right: Right::$name, allows: $allows },
+            Row { name: concat!("CAP_", stringify!($name)), right: Right::$name, allows: $allows, short: {
+                const SHORT: &[u8; stringify!($name).len()] = &lower(stringify!($name));
+                text(SHORT)
+            } },
         )*];
         pub(crate) const RIGHTS_FLAT: &[Right] = &[$(Right::$name,)*];
     };
