@@ -1,35 +1,32 @@
-//! Under construction.
+//! Compiles the policy, and what descriptors let through natively, into a seccomp program of classic BPF;
+//! and reads such programs: [`check`] as the kernel does before it takes one, [`run`] as it does at each call.
+//!
+//! The steps, a module each: the table's rows become one decision graph in which equal decisions are one node
+//! (`compile`, `graph`), and the graph becomes instructions (`assemble`). Pure: no I/O.
+//!
+//! ```
+//! use filter::{Action, Data, Profile};
+//! use rights::Rights;
+//!
+//! let program = filter::compile(&Profile { hosted: false, audit: false, passes: vec![(0, Rights::ALL)] });
+//! filter::check(&program).expect("the kernel takes it");
+//! let unknown = filter::run(&program, &Data::call(1999, [0; 6]));
+//! assert_eq!(unknown.action, Action::Errno(1094));
+//! ```
 #![forbid(unsafe_code)]
 
-use rights::Rights;
+mod arch;
+mod assemble;
+mod compile;
+mod describe;
+mod graph;
+mod insn;
+mod interpret;
+#[cfg(test)]
+mod tests;
 
-/// One instruction of classic BPF, laid out as the kernel's `struct sock_filter`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-pub struct Insn {
-    /// Operation.
-    pub code: u16,
-    /// Instructions to skip when a comparison holds.
-    pub jt: u8,
-    /// Instructions to skip when it does not.
-    pub jf: u8,
-    /// Operand.
-    pub k: u32,
-}
-
-/// What to compile the policy for.
-#[derive(Debug, Clone)]
-pub struct Profile {
-    /// Which column of the policy.
-    pub hosted: bool,
-    /// Ask the monitor about what is denied too, so that it can be counted.
-    pub audit: bool,
-    /// A(n), what descriptors let through without asking: from each number up to the next entry's, these rights.
-    /// Sorted; the first is for 0.
-    pub passes: Vec<(u32, Rights)>,
-}
-
-/// The program for this profile on this architecture.
-pub fn compile(_profile: &Profile) -> Vec<Insn> {
-    Vec::new()
-}
+pub use arch::Arch;
+pub use compile::{Profile, compile, compile_for};
+pub use describe::describe;
+pub use insn::{Action, Insn, MAX_INSNS};
+pub use interpret::{Data, Invalid, Run, check, constant, run};

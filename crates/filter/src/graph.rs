@@ -1,0 +1,157 @@
+//! Decisions as a graph: questions about words of `struct seccomp_data`, and at the leaves what becomes of the
+//! call. Equal nodes are one node, so that equal checks and equal tails of checks are compiled once.
+
+use crate::insn::Action;
+use std::collections::{BTreeMap, HashMap};
+
+/// A 32-bit word of `struct seccomp_data`, or some bits of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Word {
+    /// Where it starts, in bytes.
+    pub offset: u32,
+    /// The bits that count.
+    pub mask: u32,
+}
+
+impl Word {
+    /// The call's number.
+    pub const NUMBER: Word = Word::at(0);
+    /// The architecture that the call was made for.
+    pub const ARCH: Word = Word::at(4);
+
+    const fn at(offset: u32) -> Word {
+        Word { offset, mask: u32::MAX }
+    }
+    /// The low half of an argument.
+    pub const fn low(arg: u8) -> Word {
+        Word::at(16 + 8 * arg as u32)
+    }
+    /// The high half of an argument.
+    pub const fn high(arg: u8) -> Word {
+        Word::at(20 + 8 * arg as u32)
+    }
+    /// Only these bits of it.
+    pub const fn masked(self, mask: u32) -> Word {
+        Word { offset: self.offset, mask }
+    }
+}
+
+/// A comparison of a word with a constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Test {
+    /// They are equal.
+    Is(u32),
+    /// The word is at least this.
+    AtLeast(u32),
+    /// They have a bit in common.
+    AnyOf(u32),
+}
+
+/// A node of a [`Graph`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Node {
+    /// It is decided.
+    Leaf(Action),
+    /// It depends.
+    Branch { word: Word, test: Test, yes: NodeId, no: NodeId },
+}
+
+/// Names a node of the graph that made it. A node's children have lower names than it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NodeId(usize);
+
+impl NodeId {
+    /// Whether there is a question left.
+    pub fn looks_further(self, graph: &Graph) -> bool {
+        matches!(graph.node(self), Node::Branch { .. })
+    }
+}
+
+/// Nodes, each only once.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    nodes: Vec<Node>,
+    ids: HashMap<Node, NodeId>,
+}
+
+impl Graph {
+    /// The node behind a name.
+    pub fn node(&self, id: NodeId) -> Node {
+        self.nodes[id.0]
+    }
+
+    fn intern(&mut self, node: Node) -> NodeId {
+        let nodes = &mut self.nodes;
+        *self.ids.entry(node).or_insert_with(|| {
+            nodes.push(node);
+            NodeId(nodes.len() - 1)
+        })
+    }
+
+    /// The end of a decision.
+    pub fn leaf(&mut self, action: Action) -> NodeId {
+        self.intern(Node::Leaf(action))
+    }
+
+    /// A question, unless the answer makes no difference.
+    pub fn branch(&mut self, word: Word, test: Test, yes: NodeId, no: NodeId) -> NodeId {
+        if yes == no { yes } else { self.intern(Node::Branch { word, test, yes, no }) }
+    }
+
+    /// Binary search of a word in a map of ranges.
+    pub fn search(&mut self, word: Word, ranges: &Ranges) -> NodeId {
+        let mut merged: Vec<(u32, NodeId)> = Vec::with_capacity(ranges.0.len());
+        for (&from, &to) in &ranges.0 {
+            if merged.last().is_none_or(|last| last.1 != to) {
+                merged.push((from, to));
+            }
+        }
+        self.split(word, &merged)
+    }
+
+    fn split(&mut self, word: Word, ranges: &[(u32, NodeId)]) -> NodeId {
+        match *ranges {
+            [(_, to)] => to,
+            // A lone value within something else takes one comparison, not two.
+            [(_, left), (value, there), (next, right)]
+                if left == right && value.checked_add(1) == Some(next) =>
+            {
+                self.branch(word, Test::Is(value), there, left)
+            }
+            _ => {
+                // Of an odd number the higher ranges get less depth: among descriptors, the last range is that of
+                // all those that nobody limited.
+                let (low, high) = ranges.split_at(ranges.len().div_ceil(2));
+                let no = self.split(word, low);
+                let yes = self.split(word, high);
+                self.branch(word, Test::AtLeast(high[0].0), yes, no)
+            }
+        }
+    }
+}
+
+/// A total map from 32-bit numbers to decisions: from each number up to the next one's, this one.
+#[derive(Debug, Clone)]
+pub(crate) struct Ranges(BTreeMap<u32, NodeId>);
+
+impl Ranges {
+    /// The same for every number.
+    pub fn all(to: NodeId) -> Ranges {
+        Ranges(BTreeMap::from([(0, to)]))
+    }
+    /// From this number up, something else, up to what has been set above it.
+    pub fn from(&mut self, number: u32, to: NodeId) {
+        self.0.insert(number, to);
+    }
+    /// For this number alone, something else.
+    pub fn set(&mut self, number: u32, to: NodeId) {
+        if let Some(next) = number.checked_add(1) {
+            let above = self.0.range(..=next).next_back().map(|(_, &node)| node);
+            // There is always one, as 0 has an entry.
+            if let Some(above) = above {
+                self.0.entry(next).or_insert(above);
+            }
+        }
+        self.0.insert(number, to);
+    }
+}
