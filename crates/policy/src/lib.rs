@@ -11,14 +11,22 @@
 
 mod calls;
 mod commands;
+mod resolve;
+mod rows;
 
 use rights::Rights;
 
-pub use calls::CALLS;
+pub use calls::{CALLS, PSEUDO, by_number_x86_64, open_needs};
 pub use commands::{FCNTL, IOCTL, PRCTL, SETSOCKOPT};
+pub use resolve::{Resolved, resolve};
+
+use resolve::union_of;
+
+/// Linux's errno of a call that does not exist.
+pub const ENOSYS: i32 = 38;
 
 /// A system call, as the table has it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Call {
     /// The kernel's name for it.
     pub name: &'static str,
@@ -274,9 +282,14 @@ pub enum Op {
     Capsicum,
 }
 
-/// The call of this name.
+/// Every call: the kernel's, then the pseudo system calls.
+pub fn all() -> impl Iterator<Item = &'static Call> {
+    CALLS.iter().chain(PSEUDO)
+}
+
+/// The call of this name, the pseudo system calls included.
 pub fn by_name(name: &str) -> Option<&'static Call> {
-    CALLS.iter().find(|call| call.name == name)
+    all().find(|call| call.name == name)
 }
 
 impl Cond {

@@ -1,0 +1,83 @@
+//! Sockets, and IPC by key or name.
+
+use crate::{Arg::Command, Arg::*, Call, Cond, SETSOCKOPT, Verdict, Verdict::*, rows::*};
+
+const OPTIONS: Verdict = Verdict::Command(&SETSOCKOPT);
+
+/// The families and types that work on descriptors alone; raw sockets, packet, netlink, key, alg and whatever is
+/// added later do not. The type's upper bits are SOCK_CLOEXEC and SOCK_NONBLOCK.
+const FAMILY_AND_TYPE: Verdict = When(
+    &[
+        rule(&[int(0, UNIX), kind(STREAM)], Allow),
+        rule(&[int(0, UNIX), kind(DGRAM)], Allow),
+        rule(&[int(0, UNIX), kind(SEQPACKET)], Allow),
+        rule(&[int(0, INET), kind(STREAM)], Allow),
+        rule(&[int(0, INET), kind(DGRAM)], Allow),
+        rule(&[int(0, INET), kind(SEQPACKET)], Allow),
+        rule(&[int(0, INET6), kind(STREAM)], Allow),
+        rule(&[int(0, INET6), kind(DGRAM)], Allow),
+        rule(&[int(0, INET6), kind(SEQPACKET)], Allow),
+    ],
+    &DENY,
+);
+const UNIX: u32 = 1;
+const INET: u32 = 2;
+const INET6: u32 = 10;
+const STREAM: u64 = 1;
+const DGRAM: u64 = 2;
+const SEQPACKET: u64 = 5;
+const fn kind(kind: u64) -> Cond {
+    Cond::is(1, 0xf, kind)
+}
+
+pub(super) const CALLS: &[Call] = calls! {
+    // Making and naming.
+    socket 41 198 (Int, Int, Int) [FAMILY_AND_TYPE] "unix, inet and inet6 sockets that are not raw: bound to nothing yet";
+    socketpair 53 199 (Int, Int, Int, Out) [FAMILY_AND_TYPE] "two sockets, connected to each other";
+    bind 49 200 (Fd(need!(BIND)), Addr, Size) [DENY] "a global address; bindat instead";
+    connect 42 203 (Fd(need!(CONNECT)), Addr, Size) [DENY] "a global address; connectat instead";
+    listen 50 201 (Fd(need!(LISTEN)), Int) [Descriptors] "listens on an address it already has";
+    accept 43 202 (Fd(need!(ACCEPT)), Out, InOut) [Descriptors] "the new socket has the listening one's rights";
+    accept4 288 242 (Fd(need!(ACCEPT)), Out, InOut, Flags) [Descriptors] "the new socket has the listening one's rights";
+    getsockname 51 204 (Fd(need!(GETSOCKNAME)), Out, InOut) [Descriptors] "a socket's own address";
+    getpeername 52 205 (Fd(need!(GETPEERNAME)), Out, InOut) [Descriptors] "a socket's peer's address";
+    shutdown 48 210 (Fd(need!(SHUTDOWN)), Int) [Descriptors] "ends a connection";
+
+    // Options.
+    setsockopt 54 208 (Fd(need!(SETSOCKOPT)), Command, Command, In, Size) [OPTIONS] "each option is classified";
+    getsockopt 55 209 (Fd(need!(GETSOCKOPT)), Int, Int, Out, InOut)
+        [When(&[rule(&[int(1, 1), int(2, 77)], DENY)], &Descriptors)]
+        "reads an option, but SO_PEERPIDFD is a descriptor of another process";
+
+    // Messages. Those with everything in memory go through the monitor, for the addresses and descriptors in them.
+    sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr, Size) [When(&[rule(&[null(4)], Descriptors)], &DENY)]
+        "sends; to an address is a global name";
+    sendmsg 46 211 (Fd(need!(WRITE)), In, Flags) [Ask; do SendMessage] "sends; the address, if any, is in memory";
+    sendmmsg 307 269 (Fd(need!(WRITE)), InOut, Size, Flags) [Ask; do SendMessages]
+        "sends; the addresses, if any, are in memory";
+    recvfrom 45 207 (Fd(need!(READ)), Out, Size, Flags, Out, InOut) [Descriptors] "receives";
+    recvmsg 47 212 (Fd(need!(READ)), InOut, Flags) [Descriptors] "receives";
+    recvmmsg 299 243 (Fd(need!(READ)), InOut, Size, Flags, InOut) [Descriptors] "receives";
+
+    // POSIX message queues.
+    mq_open 240 180 (In, Flags, Mode, In) [DENY] "names a queue";
+    mq_unlink 241 181 (In) [DENY] "names a queue";
+    mq_timedsend 242 182 (Fd(need!(WRITE)), In, Size, Int, In) [Descriptors] "sends to an open queue";
+    mq_timedreceive 243 183 (Fd(need!(READ)), Out, Size, Out, In) [Descriptors] "receives from an open queue";
+    mq_notify 244 184 (Fd(need!(EVENT)), In) [Descriptors] "asks to be told of a message";
+    mq_getsetattr 245 185 (Fd(need!(EVENT)), In, Out) [Descriptors] "attributes of an open queue";
+
+    // System V IPC: keys and ids are the whole machine's.
+    shmget 29 194 (Int, Size, Flags) [DENY] "keys are global names";
+    shmat 30 196 (Int, In, Flags) [DENY] "ids are global names";
+    shmctl 31 195 (Int, Int, InOut) [DENY] "ids are global names";
+    shmdt 67 197 (In) [Allow] "unmaps the process's own memory";
+    semget 64 190 (Int, Int, Flags) [DENY] "keys are global names";
+    semop 65 193 (Int, In, Size) [DENY] "ids are global names";
+    semtimedop 220 192 (Int, In, Size, In) [DENY] "ids are global names";
+    semctl 66 191 (Int, Int, Int, InOut) [DENY] "ids are global names";
+    msgget 68 186 (Int, Flags) [DENY] "keys are global names";
+    msgsnd 69 189 (Int, In, Size, Flags) [DENY] "ids are global names";
+    msgrcv 70 188 (Int, Out, Size, Int, Flags) [DENY] "ids are global names";
+    msgctl 71 187 (Int, Int, InOut) [DENY] "ids are global names";
+};
