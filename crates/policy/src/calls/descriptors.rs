@@ -27,7 +27,8 @@ pub(super) const CALLS: &[Call] = calls! {
     getdents 78 - (Fd(need!(READ)), Out, Size) [Descriptors] "reads a directory";
     getdents64 217 61 (Fd(need!(READ)), Out, Size) [Descriptors] "reads a directory";
     readahead 187 213 (Fd(need!(READ)), Int, Size) [Descriptors] "reads into the page cache";
-    fadvise64 221 223 (Fd(&[]), Int, Size, Int) [Allow] "advice about access, as posix_fadvise needs no right";
+    fadvise64 221 223 (Fd(&[]), Int, Size, Int) [Allow]
+        "advice about access, as posix_fadvise needs no right";
     cachestat 451 451 (Fd(need!(FSTAT)), In, Out, Flags) [Descriptors] "page cache statistics of a file";
 
     // From one descriptor to another. An explicit offset is a seek on that side.
@@ -58,8 +59,10 @@ pub(super) const CALLS: &[Call] = calls! {
     // Mode, owner and attributes: a descriptor open for reading suffices the kernel, so hosted, where a directory
     // may have been given for reading only, the monitor is asked.
     fchmod 91 52 (Fd(need!(FCHMOD)), Mode) [Descriptors; hosted Ask; do ChangeModeFd] "mode by descriptor";
-    fchown 93 55 (Fd(need!(FCHOWN)), Int, Int) [Descriptors; hosted Ask; do ChangeOwnerFd] "owner by descriptor";
-    fgetxattr 193 10 (Fd(need!(EXTATTR_GET)), In, Out, Size) [Descriptors; do GetXattrFd] "reads an attribute";
+    fchown 93 55 (Fd(need!(FCHOWN)), Int, Int) [Descriptors; hosted Ask; do ChangeOwnerFd]
+        "owner by descriptor";
+    fgetxattr 193 10 (Fd(need!(EXTATTR_GET)), In, Out, Size) [Descriptors; do GetXattrFd]
+        "reads an attribute";
     flistxattr 196 13 (Fd(need!(EXTATTR_LIST)), Out, Size) [Descriptors; do ListXattrFd] "lists attributes";
     fsetxattr 190 7 (Fd(need!(EXTATTR_SET)), In, In, Size, Flags) [Descriptors; hosted Ask; do SetXattrFd]
         "sets an attribute";
@@ -80,7 +83,8 @@ pub(super) const CALLS: &[Call] = calls! {
     pipe2 293 59 (Out, Flags) [Allow] "two new descriptors, of nothing outside the process";
 
     // Waiting for descriptors. The sets are in memory.
-    poll 7 - (InOut, Size, Int) [Allow] "CAP_EVENT on each entry is the monitor's to check once limits are in";
+    poll 7 - (InOut, Size, Int) [Allow]
+        "CAP_EVENT on each entry is the monitor's to check once limits are in";
     ppoll 271 73 (InOut, Size, InOut, In, Size) [Allow]
         "CAP_EVENT on each entry is the monitor's to check once limits are in";
     select 23 - (Int, InOut, InOut, InOut, InOut) [Allow]

@@ -87,25 +87,33 @@ pub(super) const CALLS: &[Call] = calls! {
     // Status.
     stat 4 - (Path(need!(FSTATAT)), Out) [DENY; hosted Ask; do Stat] "a path without a directory";
     lstat 6 - (Path(need!(FSTATAT)), Out) [DENY; hosted Ask; do StatLink] "a path without a directory";
-    newfstatat 262 79 (Dir, Path(need!(FSTATAT)), Out, Flags) [AT; hosted Ask; do Stat] "status beneath a directory";
+    newfstatat 262 79 (Dir, Path(need!(FSTATAT)), Out, Flags) [AT; hosted Ask; do Stat]
+        "status beneath a directory";
     statx 332 291 (Dir, Path(need!(FSTATAT)), Flags, Flags, Out) [AT; hosted Ask; do Statx]
         "status beneath a directory";
     access 21 - (Path(need!(FSTATAT)), Mode) [DENY; hosted Ask; do Access] "a path without a directory";
-    faccessat 269 48 (Dir, Path(need!(FSTATAT)), Mode) [AT; hosted Ask; do Access] "access beneath a directory";
-    faccessat2 439 439 (Dir, Path(need!(FSTATAT)), Mode, Flags) [AT; hosted Ask; do Access] "access beneath a directory";
-    readlink 89 - (Path(need!(LOOKUP)), Out, Size) [DENY; hosted Ask; do ReadLink] "a path without a directory";
+    faccessat 269 48 (Dir, Path(need!(FSTATAT)), Mode) [AT; hosted Ask; do Access]
+        "access beneath a directory";
+    faccessat2 439 439 (Dir, Path(need!(FSTATAT)), Mode, Flags) [AT; hosted Ask; do Access]
+        "access beneath a directory";
+    readlink 89 - (Path(need!(LOOKUP)), Out, Size) [DENY; hosted Ask; do ReadLink]
+        "a path without a directory";
     readlinkat 267 78 (Dir, Path(need!(LOOKUP)), Out, Size) [AT; hosted Ask; do ReadLink]
         "a link's text beneath a directory";
-    statfs 137 43 (Path(need!(FSTATFS LOOKUP)), Out) [DENY; hosted Ask; do StatFs] "a path without a directory";
+    statfs 137 43 (Path(need!(FSTATFS LOOKUP)), Out) [DENY; hosted Ask; do StatFs]
+        "a path without a directory";
 
     // Names: making, moving, removing.
     mkdir 83 - (Path(need!(MKDIRAT)), Mode) [DENY; hosted Ask; do MakeDir] "a path without a directory";
-    mkdirat 258 34 (Dir, Path(need!(MKDIRAT)), Mode) [AT; hosted Ask; do MakeDir] "a new directory beneath a directory";
+    mkdirat 258 34 (Dir, Path(need!(MKDIRAT)), Mode) [AT; hosted Ask; do MakeDir]
+        "a new directory beneath a directory";
     mknod 133 - (Path(MKNOD), Mode, Int) [DENY; hosted Ask; do MakeNode] "a path without a directory";
-    mknodat 259 33 (Dir, Path(MKNODAT), Mode, Int) [AT; hosted Ask; do MakeNode] "a new node beneath a directory";
+    mknodat 259 33 (Dir, Path(MKNODAT), Mode, Int) [AT; hosted Ask; do MakeNode]
+        "a new node beneath a directory";
     unlink 87 - (Path(need!(UNLINKAT))) [DENY; hosted Ask; do Unlink] "a path without a directory";
     rmdir 84 - (Path(need!(UNLINKAT))) [DENY; hosted Ask; do RemoveDir] "a path without a directory";
-    unlinkat 263 35 (Dir, Path(need!(UNLINKAT)), Flags) [AT; hosted Ask; do Unlink] "removes beneath a directory";
+    unlinkat 263 35 (Dir, Path(need!(UNLINKAT)), Flags) [AT; hosted Ask; do Unlink]
+        "removes beneath a directory";
     rename 82 - (Path(need!(RENAMEAT_SOURCE)), Path(need!(RENAMEAT_TARGET))) [DENY; hosted Ask; do Rename]
         "paths without a directory";
     renameat 264 38 (Dir, Path(need!(RENAMEAT_SOURCE)), Dir, Path(need!(RENAMEAT_TARGET))) [AT_0_2; hosted Ask; do Rename]
@@ -122,16 +130,20 @@ pub(super) const CALLS: &[Call] = calls! {
 
     // Mode, owner, times, length.
     chmod 90 - (Path(need!(FCHMODAT)), Mode) [DENY; hosted Ask; do ChangeMode] "a path without a directory";
-    fchmodat 268 53 (Dir, Path(need!(FCHMODAT)), Mode) [AT; hosted Ask; do ChangeMode] "mode beneath a directory";
+    fchmodat 268 53 (Dir, Path(need!(FCHMODAT)), Mode) [AT; hosted Ask; do ChangeMode]
+        "mode beneath a directory";
     fchmodat2 452 452 (Dir, Path(need!(FCHMODAT)), Mode, Flags) [AT; hosted Ask; do ChangeMode]
         "mode beneath a directory";
-    chown 92 - (Path(need!(FCHOWNAT)), Int, Int) [DENY; hosted Ask; do ChangeOwner] "a path without a directory";
+    chown 92 - (Path(need!(FCHOWNAT)), Int, Int) [DENY; hosted Ask; do ChangeOwner]
+        "a path without a directory";
     lchown 94 - (Path(need!(FCHOWNAT)), Int, Int) [DENY; hosted Ask; do ChangeOwnerLink]
         "a path without a directory";
     fchownat 260 54 (Dir, Path(need!(FCHOWNAT)), Int, Int, Flags) [AT; hosted Ask; do ChangeOwner]
         "owner beneath a directory";
-    utime 132 - (Path(need!(FUTIMESAT)), In) [DENY; hosted Ask; do SetTimesSecond] "a path without a directory";
-    utimes 235 - (Path(need!(FUTIMESAT)), In) [DENY; hosted Ask; do SetTimesMicro] "a path without a directory";
+    utime 132 - (Path(need!(FUTIMESAT)), In) [DENY; hosted Ask; do SetTimesSecond]
+        "a path without a directory";
+    utimes 235 - (Path(need!(FUTIMESAT)), In) [DENY; hosted Ask; do SetTimesMicro]
+        "a path without a directory";
     futimesat 261 - (Dir, Path(need!(FUTIMES; if not_null(1) => LOOKUP)), In) [AT; hosted Ask; do SetTimesMicro]
         "times beneath a directory; a null path is the descriptor itself";
     utimensat 280 88 (Dir, Path(need!(FUTIMES; if not_null(1) => LOOKUP)), In, Flags) [AT; hosted Ask; do SetTimes]
@@ -171,13 +183,16 @@ pub(super) const CALLS: &[Call] = calls! {
 
     // The working directory and the root.
     getcwd 79 17 (Out, Size) [DENY; hosted Ask; do GetCwd] "the working directory's global name";
-    chdir 80 49 (Path(need!(FCHDIR LOOKUP))) [DENY; hosted Ask; do ChangeDir] "the working directory is a global name";
-    fchdir 81 50 (Fd(need!(FCHDIR))) [DENY; hosted Ask; do ChangeDirFd] "the working directory is a global name";
+    chdir 80 49 (Path(need!(FCHDIR LOOKUP))) [DENY; hosted Ask; do ChangeDir]
+        "the working directory is a global name";
+    fchdir 81 50 (Fd(need!(FCHDIR))) [DENY; hosted Ask; do ChangeDirFd]
+        "the working directory is a global name";
     chroot 161 51 (Path(need!(LOOKUP))) [DENY] "moves the root of all paths";
     pivot_root 155 41 (Path(need!(LOOKUP)), Path(need!(LOOKUP))) [DENY] "moves the root of all paths";
 
     // Starting programs.
-    execve 59 221 (Path(need!(FEXECVE LOOKUP)), In, In) [DENY; hosted Ask; do Exec] "a path without a directory";
+    execve 59 221 (Path(need!(FEXECVE LOOKUP)), In, In) [DENY; hosted Ask; do Exec]
+        "a path without a directory";
     execveat 322 281 (Dir, Path(need!(FEXECVE LOOKUP)), In, In, Flags) [AT; hosted Ask; do ExecAt]
         "starts a program beneath a directory, or (fexecve) of a descriptor";
     uselib 134 - (Path(need!(FEXECVE LOOKUP))) [DENY] "a path without a directory";
@@ -186,7 +201,8 @@ pub(super) const CALLS: &[Call] = calls! {
     inotify_add_watch 254 27 (Fd(need!(INOTIFY_ADD)), Path(need!(LOOKUP)), Flags) [DENY; hosted Ask; do Watch]
         "a path without a directory";
     fanotify_init 300 262 (Flags, Flags) [DENY] "watches whole file systems";
-    fanotify_mark 301 263 (Fd(need!(NOTIFY)), Flags, Int, Dir, Path(need!(LOOKUP))) [DENY] "watches whole file systems";
+    fanotify_mark 301 263 (Fd(need!(NOTIFY)), Flags, Int, Dir, Path(need!(LOOKUP))) [DENY]
+        "watches whole file systems";
 
     // File handles: names that outlive every directory.
     name_to_handle_at 303 - (Dir, Path(need!(LOOKUP)), Out, Out, Flags) [DENY] "a handle is a global name";

@@ -106,16 +106,22 @@ pub(super) const CALLS: &[Call] = calls! {
     getresuid 118 148 (Out, Out, Out) [Allow] "the process's own";
     getresgid 120 150 (Out, Out, Out) [Allow] "the process's own";
     getgroups 115 158 (Size, Out) [Allow] "the process's own";
-    capget 125 90 (InOut, Out) [Allow] "its own capabilities; another pid's, named in memory, are public in /proc anyway";
+    capget 125 90 (InOut, Out) [Allow]
+        "its own capabilities; another pid's, named in memory, are public in /proc anyway";
     setuid 105 146 (Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
     setgid 106 144 (Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
-    setreuid 113 145 (Int, Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
-    setregid 114 143 (Int, Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
-    setresuid 117 147 (Int, Int, Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
-    setresgid 119 149 (Int, Int, Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
+    setreuid 113 145 (Int, Int) [Ask; do Credentials]
+        "its own credentials: the monitor acts with the same ones";
+    setregid 114 143 (Int, Int) [Ask; do Credentials]
+        "its own credentials: the monitor acts with the same ones";
+    setresuid 117 147 (Int, Int, Int) [Ask; do Credentials]
+        "its own credentials: the monitor acts with the same ones";
+    setresgid 119 149 (Int, Int, Int) [Ask; do Credentials]
+        "its own credentials: the monitor acts with the same ones";
     setfsuid 122 151 (Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
     setfsgid 123 152 (Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
-    setgroups 116 159 (Size, In) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
+    setgroups 116 159 (Size, In) [Ask; do Credentials]
+        "its own credentials: the monitor acts with the same ones";
     capset 126 91 (In, In) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
     umask 95 166 (Mode) [Allow] "the process's own";
 
@@ -167,7 +173,8 @@ pub(super) const CALLS: &[Call] = calls! {
     set_robust_list 273 99 (In, Size) [Allow] "the thread's own";
     get_robust_list 274 100 (Pid, Out, Out) [PID; do OfProcess] "itself only";
     rseq 334 293 (InOut, Size, Flags, Int) [Allow] "the thread's own";
-    membarrier 324 283 (Int, Flags, Int) [Allow] "barriers for threads that share its memory, or (global) for all";
+    membarrier 324 283 (Int, Flags, Int) [Allow]
+        "barriers for threads that share its memory, or (global) for all";
     set_thread_area 205 - (InOut) [ABSENT] "not a call of 64-bit kernels";
     get_thread_area 211 - (InOut) [ABSENT] "not a call of 64-bit kernels";
 

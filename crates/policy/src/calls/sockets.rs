@@ -32,19 +32,23 @@ const fn kind(kind: u64) -> Cond {
 
 pub(super) const CALLS: &[Call] = calls! {
     // Making and naming.
-    socket 41 198 (Int, Int, Int) [FAMILY_AND_TYPE] "unix, inet and inet6 sockets that are not raw: bound to nothing yet";
+    socket 41 198 (Int, Int, Int) [FAMILY_AND_TYPE]
+        "unix, inet and inet6 sockets that are not raw: bound to nothing yet";
     socketpair 53 199 (Int, Int, Int, Out) [FAMILY_AND_TYPE] "two sockets, connected to each other";
     bind 49 200 (Fd(need!(BIND)), Addr, Size) [DENY] "a global address; bindat instead";
     connect 42 203 (Fd(need!(CONNECT)), Addr, Size) [DENY] "a global address; connectat instead";
     listen 50 201 (Fd(need!(LISTEN)), Int) [Descriptors] "listens on an address it already has";
-    accept 43 202 (Fd(need!(ACCEPT)), Out, InOut) [Descriptors] "the new socket has the listening one's rights";
-    accept4 288 242 (Fd(need!(ACCEPT)), Out, InOut, Flags) [Descriptors] "the new socket has the listening one's rights";
+    accept 43 202 (Fd(need!(ACCEPT)), Out, InOut) [Descriptors]
+        "the new socket has the listening one's rights";
+    accept4 288 242 (Fd(need!(ACCEPT)), Out, InOut, Flags) [Descriptors]
+        "the new socket has the listening one's rights";
     getsockname 51 204 (Fd(need!(GETSOCKNAME)), Out, InOut) [Descriptors] "a socket's own address";
     getpeername 52 205 (Fd(need!(GETPEERNAME)), Out, InOut) [Descriptors] "a socket's peer's address";
     shutdown 48 210 (Fd(need!(SHUTDOWN)), Int) [Descriptors] "ends a connection";
 
     // Options.
-    setsockopt 54 208 (Fd(need!(SETSOCKOPT)), Command, Command, In, Size) [OPTIONS] "each option is classified";
+    setsockopt 54 208 (Fd(need!(SETSOCKOPT)), Command, Command, In, Size) [OPTIONS]
+        "each option is classified";
     getsockopt 55 209 (Fd(need!(GETSOCKOPT)), Int, Int, Out, InOut)
         [When(&[rule(&[int(1, 1), int(2, 77)], DENY)], &Descriptors)]
         "reads an option, but SO_PEERPIDFD is a descriptor of another process";
@@ -52,7 +56,8 @@ pub(super) const CALLS: &[Call] = calls! {
     // Messages. Those with everything in memory go through the monitor, for the addresses and descriptors in them.
     sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr, Size) [When(&[rule(&[null(4)], Descriptors)], &DENY)]
         "sends; to an address is a global name";
-    sendmsg 46 211 (Fd(need!(WRITE)), In, Flags) [Ask; do SendMessage] "sends; the address, if any, is in memory";
+    sendmsg 46 211 (Fd(need!(WRITE)), In, Flags) [Ask; do SendMessage]
+        "sends; the address, if any, is in memory";
     sendmmsg 307 269 (Fd(need!(WRITE)), InOut, Size, Flags) [Ask; do SendMessages]
         "sends; the addresses, if any, are in memory";
     recvfrom 45 207 (Fd(need!(READ)), Out, Size, Flags, Out, InOut) [Descriptors] "receives";

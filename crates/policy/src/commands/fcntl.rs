@@ -1,0 +1,54 @@
+//! The commands of fcntl(2). Those that FreeBSD has too need what they need there.
+
+use crate::{Command, Namespace, Verdict, Verdict::*, rows::*};
+
+/// Nobody, or somebody: that only the process itself may be named is the monitor's to check.
+const OWNER: Verdict = When(&[rule(&[int(2, 0)], Descriptors)], &Ask);
+
+/// The commands of fcntl(2).
+pub static FCNTL: Namespace = Namespace { name: "fcntl", key: &[1], commands: COMMANDS, unknown: DENY };
+
+const COMMANDS: &[Command] = commands! {
+    // The descriptor's number: nothing needed.
+    F_DUPFD 0 [Allow] "copying needs no right; the copy keeps the rights";
+    F_DUPFD_CLOEXEC 1030 [Allow] "copying needs no right; the copy keeps the rights";
+    F_GETFD 1 [Allow] "close-on-exec needs no right";
+    F_SETFD 2 [Allow] "close-on-exec needs no right";
+    F_DUPFD_QUERY 1027 [Allow] "whether two of its own descriptors are one open file";
+    F_CREATED_QUERY 1028 [Allow] "whether the open made the file";
+
+    // Flags, and who is told of I/O: CAP_FCNTL, and cap_fcntls_limit's list.
+    F_GETFL 3 [Descriptors] (FCNTL) "flags of the open file";
+    F_SETFL 4 [Descriptors] (FCNTL) "flags of the open file";
+    F_GETOWN 9 [Descriptors] (FCNTL) "who is told of I/O";
+    F_SETOWN 8 [OWNER] (FCNTL) "aims signals at a process by number: nobody or itself only";
+    F_GETOWN_EX 16 [Descriptors] (FCNTL) "who is told of I/O";
+    F_SETOWN_EX 15 [Ask] (FCNTL) "aims signals at a process, in memory: itself only";
+    F_GETOWNER_UIDS 17 [Descriptors] (FCNTL) "who is told of I/O";
+    F_GETSIG 11 [Descriptors] (FSIGNAL) "which signal tells of I/O";
+    F_SETSIG 10 [Descriptors] (FSIGNAL) "which signal tells of I/O";
+
+    // Locks and leases.
+    F_GETLK 5 [Descriptors] (FLOCK) "locks";
+    F_SETLK 6 [Descriptors] (FLOCK) "locks";
+    F_SETLKW 7 [Descriptors] (FLOCK) "locks";
+    F_OFD_GETLK 36 [Descriptors] (FLOCK) "locks";
+    F_OFD_SETLK 37 [Descriptors] (FLOCK) "locks";
+    F_OFD_SETLKW 38 [Descriptors] (FLOCK) "locks";
+    F_CANCELLK 1029 [Allow] "the kernel's own, refused by it as invalid";
+    F_GETLEASE 1025 [Descriptors] (FLOCK FSIGNAL) "leases";
+    F_SETLEASE 1024 [Descriptors] (FLOCK FSIGNAL) "leases";
+    F_GETDELEG 1039 [Descriptors] (FLOCK FSIGNAL) "leases on directories";
+    F_SETDELEG 1040 [Descriptors] (FLOCK FSIGNAL) "leases on directories";
+    F_NOTIFY 1026 [Descriptors] (NOTIFY) "watches a directory";
+
+    // Pipes, memory files, hints.
+    F_GETPIPE_SZ 1032 [Descriptors] (GETSOCKOPT) "a pipe's size";
+    F_SETPIPE_SZ 1031 [Descriptors] (SETSOCKOPT) "a pipe's size";
+    F_GET_SEALS 1034 [Descriptors] (FSTAT) "a memory file's seals";
+    F_ADD_SEALS 1033 [Descriptors] (FCHMOD) "a memory file's seals";
+    F_GET_RW_HINT 1035 [Descriptors] (FCNTL) "how long what is written will live";
+    F_SET_RW_HINT 1036 [Descriptors] (FCNTL) "how long what is written will live";
+    F_GET_FILE_RW_HINT 1037 [Descriptors] (FCNTL) "how long what is written will live";
+    F_SET_FILE_RW_HINT 1038 [Descriptors] (FCNTL) "how long what is written will live";
+};
