@@ -25,14 +25,14 @@ pub(crate) fn assemble(graph: &Graph, root: NodeId) -> Vec<Insn> {
     assembly.backwards
 }
 
-/// The branches under `root`, every one before those that it leads to, and right before its `no` where that can be.
+/// The branches under `root`, every one before those that it leads to, and right before its `yes` where that can be.
 fn order(graph: &Graph, root: NodeId) -> Vec<NodeId> {
     fn visit(graph: &Graph, id: NodeId, seen: &mut HashSet<NodeId>, finished: &mut Vec<NodeId>) {
         if let Node::Branch { yes, no, .. } = graph.node(id)
             && seen.insert(id)
         {
-            visit(graph, yes, seen, finished);
             visit(graph, no, seen, finished);
+            visit(graph, yes, seen, finished);
             finished.push(id);
         }
     }

@@ -6,6 +6,7 @@ use crate::graph::{Graph, NodeId, Ranges, Test, Word};
 use crate::insn::{Action, Insn, MAX_INSNS};
 use policy::{Arg, Call, Command, Cond, Namespace, Need, Verdict};
 use rights::{ECAPMODE, Rights};
+use std::collections::HashSet;
 
 /// What to compile the policy for.
 ///
@@ -37,6 +38,9 @@ pub struct Profile {
 /// Calls worth comparing the number with first, in this order, when what becomes of them depends on their arguments.
 /// (What depends on the number alone, the kernel remembers by number, and runs no program.)
 const HOT: &[&str] = &["read", "write", "lseek", "pread64", "pwrite64", "fstat", "futex", "close"];
+
+/// How many comparisons a hot call's check may have to get a copy of its own, which saves a jump.
+const HOT_COPY: usize = 16;
 
 /// Numbers from here up belong to x86_64's other table (x32), or to nobody, or are our pseudo calls.
 const FOREIGN: u32 = 0x4000_0000;
@@ -72,11 +76,11 @@ pub fn compile(profile: &Profile) -> Vec<Insn> {
 /// assert_eq!(filter::run(&program, &read).action, Action::Allow);
 /// ```
 pub fn compile_for(arch: Arch, profile: &Profile) -> Vec<Insn> {
-    compile_table(arch, policy::CALLS, profile)
+    compile_table(arch, &policy::all().collect::<Vec<_>>(), profile)
 }
 
 /// The program for a table.
-pub(crate) fn compile_table(arch: Arch, calls: &[Call], profile: &Profile) -> Vec<Insn> {
+pub(crate) fn compile_table(arch: Arch, calls: &[&Call], profile: &Profile) -> Vec<Insn> {
     let mut passes = Passes::new(&profile.passes);
     loop {
         let mut compiler = Compiler::new(profile, &passes);
@@ -146,15 +150,19 @@ impl<'a> Compiler<'a> {
     }
 
     /// The whole program.
-    fn program(&mut self, arch: Arch, calls: &[Call]) -> NodeId {
+    fn program(&mut self, arch: Arch, calls: &[&Call]) -> NodeId {
         // Another architecture's numbers mean other calls. Not even the monitor is to interpret those.
         let refused = self.graph.leaf(errno(ECAPMODE));
         let mut numbers = Ranges::all(self.denied);
         numbers.from(FOREIGN, refused);
         let mut hot = Vec::new();
-        // Backwards, so that of two rows with a number the first counts, as for whoever looks it up.
-        for call in calls.iter().rev() {
+        let mut seen = HashSet::new();
+        for &call in calls {
             let Some(number) = arch.number(call) else { continue };
+            // Of two rows with a number the first counts, as for whoever looks it up.
+            if !seen.insert(number) {
+                continue;
+            }
             let decision = self.call(call);
             numbers.set(number, decision);
             if let Some(rank) = HOT.iter().position(|&name| name == call.name)
@@ -166,6 +174,7 @@ impl<'a> Compiler<'a> {
         let mut decision = self.graph.search(Word::NUMBER, &numbers);
         hot.sort_by_key(|&(rank, ..)| rank);
         for &(_, number, to) in hot.iter().rev() {
+            let to = self.graph.copy(to, HOT_COPY);
             decision = self.graph.branch(Word::NUMBER, Test::Is(number), to, decision);
         }
         self.graph.branch(Word::ARCH, Test::Is(arch.audit()), decision, refused)

@@ -98,6 +98,24 @@ impl Graph {
         if yes == no { yes } else { self.intern(Node::Branch { word, test, yes, no }) }
     }
 
+    /// The same decision in nodes of its own, unless it takes more than `limit` branches. What is shared must lie
+    /// behind all that lead to it; a copy can lie right behind the one that does.
+    pub fn copy(&mut self, id: NodeId, limit: usize) -> NodeId {
+        fn branches(graph: &Graph, id: NodeId) -> usize {
+            match graph.node(id) {
+                Node::Leaf(_) => 0,
+                Node::Branch { yes, no, .. } => 1 + branches(graph, yes) + branches(graph, no),
+            }
+        }
+        fn copy(graph: &mut Graph, id: NodeId) -> NodeId {
+            let Node::Branch { word, test, yes, no } = graph.node(id) else { return id };
+            let (yes, no) = (copy(graph, yes), copy(graph, no));
+            graph.nodes.push(Node::Branch { word, test, yes, no });
+            NodeId(graph.nodes.len() - 1)
+        }
+        if branches(self, id) <= limit { copy(self, id) } else { id }
+    }
+
     /// Binary search of a word in a map of ranges.
     pub fn search(&mut self, word: Word, ranges: &Ranges) -> NodeId {
         let mut merged: Vec<(u32, NodeId)> = Vec::with_capacity(ranges.0.len());

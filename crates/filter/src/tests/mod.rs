@@ -1,0 +1,11 @@
+//! The compiled program against the policy read directly.
+//!
+//! - `reference`: what should become of a call, by walking the table as it is written.
+//! - `random`: tables that nobody would write, any call.
+//! - `real`: the policy's own table, any call; sizes and speeds.
+//! - `machine`: the kernel's check and the interpreter themselves.
+
+mod machine;
+mod random;
+mod real;
+mod reference;
