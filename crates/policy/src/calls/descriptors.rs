@@ -22,7 +22,8 @@ pub(super) const CALLS: &[Call] = calls! {
     pwritev 296 70 (Fd(need!(PWRITE)), In, Size, Int, Int) [Descriptors] "writes at an offset";
     pwritev2 328 287 (Fd(need!(WRITE; if AT_OFFSET => SEEK)), In, Size, Int, Int, Flags) [Descriptors]
         "writes, at an offset unless that is -1";
-    lseek 8 62 (Fd(need!(SEEK_TELL; if int_not(2, 1) => SEEK; if not_null(1) => SEEK)), Int, Int) [Descriptors]
+    lseek 8 62 (Fd(need!(SEEK_TELL; if int_not(2, 1) => SEEK; if not_null(1) => SEEK)), Int, Int)
+        [Descriptors]
         "moves the offset; lseek(fd, 0, SEEK_CUR) only tells it";
     getdents 78 - (Fd(need!(READ)), Out, Size) [Descriptors] "reads a directory";
     getdents64 217 61 (Fd(need!(READ)), Out, Size) [Descriptors] "reads a directory";
@@ -34,8 +35,8 @@ pub(super) const CALLS: &[Call] = calls! {
     // From one descriptor to another. An explicit offset is a seek on that side.
     sendfile 40 71 (Fd(need!(WRITE)), Fd(need!(READ; if not_null(2) => SEEK)), InOut, Size) [Descriptors]
         "copies from the second to the first";
-    splice 275 76 (Fd(need!(READ; if not_null(1) => SEEK)), InOut, Fd(need!(WRITE; if not_null(3) => SEEK)), InOut, Size,
-            Flags) [Descriptors]
+    splice 275 76 (Fd(need!(READ; if not_null(1) => SEEK)), InOut,
+            Fd(need!(WRITE; if not_null(3) => SEEK)), InOut, Size, Flags) [Descriptors]
         "moves from the first to the second";
     tee 276 77 (Fd(need!(READ)), Fd(need!(WRITE)), Size, Flags) [Descriptors] "copies from pipe to pipe";
     copy_file_range 326 285 (Fd(need!(READ; if not_null(1) => SEEK)), InOut,

@@ -3,8 +3,8 @@
 //! - [`descriptors`]: what works on a descriptor that is already there
 //! - [`paths`]: what names something in the file system
 //! - [`sockets`]: sockets, and IPC by key or name
-//! - [`processes`]: processes, threads, signals, credentials, scheduling
-//! - [`own`]: the process's own memory, time and events
+//! - [`processes`]: processes, threads, signals, credentials, scheduling, time
+//! - [`own`]: the process's own memory, and what kind of machine it is on
 //! - [`machine`]: what belongs to the whole machine, and what is no more
 //! - [`capsicum`]: the pseudo system calls of FreeBSD's interface
 

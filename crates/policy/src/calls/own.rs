@@ -1,6 +1,7 @@
-//! The process's own memory.
+//! The process's own memory, and what kind of machine it is on.
 
-use crate::{Arg::*, Call, Need, Verdict, Verdict::*, rows::*};
+use super::processes::PID;
+use crate::{Arg::*, Call, Need, Verdict::*, rows::*};
 
 const PROT_READ: u64 = 1;
 const PROT_WRITE: u64 = 2;
@@ -18,9 +19,6 @@ const MMAP: &[Need] = need!(
     ; if clear(3, MAP_ANONYMOUS), set(2, PROT_WRITE), clear(3, MAP_SHARED) => MMAP_R
     ; if clear(3, MAP_ANONYMOUS), set(2, PROT_EXEC) => MMAP_X
 );
-
-/// 0 is the caller; of any other pid the monitor says whether it is.
-const PID: Verdict = When(&[rule(&[int(0, 0)], Allow)], &Ask);
 
 pub(super) const CALLS: &[Call] = calls! {
     // Mapping.

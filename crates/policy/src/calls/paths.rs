@@ -116,13 +116,16 @@ pub(super) const CALLS: &[Call] = calls! {
         "removes beneath a directory";
     rename 82 - (Path(need!(RENAMEAT_SOURCE)), Path(need!(RENAMEAT_TARGET))) [DENY; hosted Ask; do Rename]
         "paths without a directory";
-    renameat 264 38 (Dir, Path(need!(RENAMEAT_SOURCE)), Dir, Path(need!(RENAMEAT_TARGET))) [AT_0_2; hosted Ask; do Rename]
+    renameat 264 38 (Dir, Path(need!(RENAMEAT_SOURCE)), Dir, Path(need!(RENAMEAT_TARGET)))
+        [AT_0_2; hosted Ask; do Rename]
         "renames; over an existing target the monitor asks for CAP_UNLINKAT too";
-    renameat2 316 276 (Dir, Path(RENAME_SOURCE), Dir, Path(RENAME_TARGET), Flags) [AT_0_2; hosted Ask; do Rename]
+    renameat2 316 276 (Dir, Path(RENAME_SOURCE), Dir, Path(RENAME_TARGET), Flags)
+        [AT_0_2; hosted Ask; do Rename]
         "renames; over an existing target the monitor asks for CAP_UNLINKAT too";
     link 86 - (Path(need!(LINKAT_SOURCE)), Path(need!(LINKAT_TARGET))) [DENY; hosted Ask; do Link]
         "paths without a directory";
-    linkat 265 37 (Dir, Path(need!(LINKAT_SOURCE)), Dir, Path(need!(LINKAT_TARGET)), Flags) [AT_0_2; hosted Ask; do Link]
+    linkat 265 37 (Dir, Path(need!(LINKAT_SOURCE)), Dir, Path(need!(LINKAT_TARGET)), Flags)
+        [AT_0_2; hosted Ask; do Link]
         "a hard link from one directory to another";
     symlink 88 - (In, Path(need!(SYMLINKAT))) [DENY; hosted Ask; do SymLink] "a path without a directory";
     symlinkat 266 36 (In, Dir, Path(need!(SYMLINKAT))) [AT_1; hosted Ask; do SymLink]
@@ -144,9 +147,11 @@ pub(super) const CALLS: &[Call] = calls! {
         "a path without a directory";
     utimes 235 - (Path(need!(FUTIMESAT)), In) [DENY; hosted Ask; do SetTimesMicro]
         "a path without a directory";
-    futimesat 261 - (Dir, Path(need!(FUTIMES; if not_null(1) => LOOKUP)), In) [AT; hosted Ask; do SetTimesMicro]
+    futimesat 261 - (Dir, Path(need!(FUTIMES; if not_null(1) => LOOKUP)), In)
+        [AT; hosted Ask; do SetTimesMicro]
         "times beneath a directory; a null path is the descriptor itself";
-    utimensat 280 88 (Dir, Path(need!(FUTIMES; if not_null(1) => LOOKUP)), In, Flags) [AT; hosted Ask; do SetTimes]
+    utimensat 280 88 (Dir, Path(need!(FUTIMES; if not_null(1) => LOOKUP)), In, Flags)
+        [AT; hosted Ask; do SetTimes]
         "times beneath a directory; a null path, as futimens passes, is the descriptor itself";
     truncate 76 45 (Path(need!(FTRUNCATE WRITE LOOKUP)), Int) [DENY; hosted Ask; do Truncate]
         "a path without a directory";

@@ -1,14 +1,14 @@
-//! Processes, threads, signals, credentials, scheduling.
+//! Processes, threads, signals, credentials, scheduling, time.
 //!
 //! A pid is a global name: aimed at itself a call works, aimed at another process it is ECAPMODE. Hosted, the
 //! program's own descendants count as its own.
 
-use crate::{Arg::Command, Arg::*, Call, PRCTL, Verdict, Verdict::*, rows::*};
+use crate::{Arg::Command, Arg::*, Call, Cond, PRCTL, Verdict, Verdict::*, rows::*};
 
 const OWN_SETTINGS: Verdict = Verdict::Command(&PRCTL);
 
 /// 0 is the caller; of any other pid the monitor says whether it is.
-const PID: Verdict = When(&[rule(&[int(0, 0)], Allow)], &Ask);
+pub(super) const PID: Verdict = When(&[rule(&[int(0, 0)], Allow)], &Ask);
 /// The same where the first argument says what the second names: only one process (this value), no group, no user.
 const PID_IF_0: Verdict = When(&[rule(&[int(0, 0), int(1, 0)], Allow), rule(&[int(0, 0)], Ask)], &DENY);
 const PID_IF_1: Verdict = When(&[rule(&[int(0, 1), int(1, 0)], Allow), rule(&[int(0, 1)], Ask)], &DENY);
@@ -29,6 +29,8 @@ const UNSHARE_OWN: u64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
 const CLOCK: Verdict = When(
     &[
         rule(&[clear(0, 0x8000_0000)], Allow),
+        // A device's, by descriptor.
+        rule(&[Cond::is(0, 0x8000_0007, 0x8000_0003)], DENY),
         // Pid 0: the caller.
         rule(&[set(0, 0xffff_fff8)], Allow),
         // By thread: the kernel takes only threads of the caller.
@@ -63,7 +65,8 @@ pub(super) const CALLS: &[Call] = calls! {
     tgkill 234 131 (Pid, Pid, Int) [Ask; do KillThread] "its own threads only";
     rt_sigqueueinfo 129 138 (Pid, Int, In) [Ask; do KillTask] "itself only";
     rt_tgsigqueueinfo 297 240 (Pid, Pid, Int, In) [Ask; do KillThread] "its own threads only";
-    pidfd_send_signal 424 424 (Fd(need!(PDKILL)), Int, In, Flags) [When(&[rule(&[clear(3, 4)], Descriptors)], &DENY)]
+    pidfd_send_signal 424 424 (Fd(need!(PDKILL)), Int, In, Flags)
+        [When(&[rule(&[clear(3, 4)], Descriptors)], &DENY)]
         "signals by process descriptor, but not (PIDFD_SIGNAL_PROCESS_GROUP) its whole group";
     pidfd_open 434 434 (Pid, Flags) [DENY; hosted Ask; do OpenProcess] "a process by its global name";
     pidfd_getfd 438 438 (Fd(&[]), Int, Flags) [DENY] "takes another process's descriptors";

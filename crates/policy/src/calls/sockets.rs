@@ -54,7 +54,8 @@ pub(super) const CALLS: &[Call] = calls! {
         "reads an option, but SO_PEERPIDFD is a descriptor of another process";
 
     // Messages. Those with everything in memory go through the monitor, for the addresses and descriptors in them.
-    sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr, Size) [When(&[rule(&[null(4)], Descriptors)], &DENY)]
+    sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr, Size)
+        [When(&[rule(&[null(4)], Descriptors)], &DENY)]
         "sends; to an address is a global name";
     sendmsg 46 211 (Fd(need!(WRITE)), In, Flags) [Ask; do SendMessage]
         "sends; the address, if any, is in memory";
