@@ -1,0 +1,193 @@
+//! What the command line may say. The help, the manual pages and the completions are made from these definitions.
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Run ordinary programs with the files they are given, and nothing else
+///
+/// Pimento is Capsicum for stock Linux: a program in capability mode has no global names to reach for. No path
+/// leads anywhere, no process can be signalled, no address connected to, unless the program was handed a
+/// capability for it: a descriptor, with exactly the rights that it needs. It needs no privileges, no daemon
+/// and no patched kernel.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pimento",
+    bin_name = "pimento",
+    version,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = TOP_EXAMPLES
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a program in capability mode
+    ///
+    /// Starts PROGRAM in capability mode: before its first instruction, and with all its descendants. It sees
+    /// the files beneath the directories that the options name, by their usual paths, and nothing else; every
+    /// other path, process, address or global name is refused with ECAPMODE, and what the rights on a directory
+    /// do not permit with ENOTCAPABLE. A small default set (the program's own file, its loader and libraries,
+    /// /dev/null and kin, harmless entries of /proc/self) lets ordinary programs start.
+    #[command(after_long_help = crate::pages::run_help(), after_help = RUN_EXAMPLES)]
+    Run(Box<RunArgs>),
+    /// Tell what the policy says of a system call, and why
+    ///
+    /// Tells what becomes of a system call in capability mode and under `pimento run`, which rights it asks of
+    /// its descriptors and paths, and why. Commands of ioctl, fcntl, prctl and setsockopt have entries of their own.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Check what this kernel has of what Pimento uses
+    ///
+    /// Tries each kernel feature that Pimento uses, and tells what is missing and what that costs. Exits with 0
+    /// if `pimento run` can work here, with 1 if not.
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completions {
+        /// The shell.
+        #[arg(value_parser = clap::value_parser!(Shell))]
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  pimento man | man -l -")]
+    Man {
+        /// Write the pages of all commands here, instead of printing pimento(1)
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `pimento run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// Let it read beneath DIR: look up, open for reading, map, stat, lock
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub read: Vec<PathBuf>,
+    /// Let it read, write, create, rename and remove beneath DIR
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub write: Vec<PathBuf>,
+    /// Let it read beneath DIR, and start programs from there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub exec: Vec<PathBuf>,
+    /// Give it exactly these rights beneath DIR, such as /srv:read,seek,fstat
+    ///
+    /// RIGHTS are names of rights(4), separated by commas, with or without CAP_, in either case; or all; or
+    /// none. DIR may have colons in it: RIGHTS start behind the last one. Several options for one directory
+    /// amount to all that they say.
+    #[arg(long, value_name = "DIR:RIGHTS", value_hint = ValueHint::AnyPath)]
+    pub dir: Vec<OsString>,
+    /// Leave the default set out: hold only what the options name
+    #[arg(long)]
+    pub bare: bool,
+    /// Limit descriptor N to these rights (not enforced yet, and so refused)
+    #[arg(long, value_name = "N:RIGHTS")]
+    pub fd: Vec<OsString>,
+    /// Set a variable, or with --clear-env let it through
+    ///
+    /// The environment passes as it is. NAME=VALUE sets a variable; NAME alone takes it from pimento's own
+    /// environment, if it is there, which matters with --clear-env.
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<OsString>,
+    /// Start with an empty environment: only what --env names
+    #[arg(long)]
+    pub clear_env: bool,
+    /// Print to standard error, at the end, what was refused, and the option that would have allowed it
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub report: Option<ReportFormat>,
+    /// The program, by path or to be found in PATH, and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROGRAM [ARGS]",
+        value_hint = ValueHint::CommandWithArguments
+    )]
+    pub program: Vec<OsString>,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A table
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// `pimento explain`.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// System calls, or commands such as TIOCSTI, with or without their call
+    #[arg(value_name = "CALL", required_unless_present = "all", value_parser = Calls)]
+    pub calls: Vec<String>,
+    /// Print the whole policy in Markdown
+    #[arg(long, conflicts_with = "calls")]
+    pub all: bool,
+}
+
+/// `pimento doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Any word, and for completions the names of all system calls.
+#[derive(Debug, Clone, Copy)]
+struct Calls;
+
+impl TypedValueParser for Calls {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        _command: &clap::Command,
+        _arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        Ok(value.to_string_lossy().into_owned())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(policy::CALLS.iter().map(|call| PossibleValue::new(call.name))))
+    }
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  pimento run --read . -- grep -r TODO .
+  pimento run --report --write build --read . -- make
+  pimento explain openat
+  pimento doctor";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  pimento run --read . -- grep -r TODO .
+  pimento run --write . --exec /usr/bin -- tar xf archive.tar
+  pimento run --report -- python3 untrusted.py
+
+More, with the exit status and what the options mean exactly: pimento run --help";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  pimento explain openat
+  pimento explain ioctl TIOCSTI
+  pimento explain prctl
+  pimento explain --all > policy.md";
+
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  pimento completions bash > ~/.local/share/bash-completion/completions/pimento
+  pimento completions zsh > ~/.zfunc/_pimento
+  pimento completions fish > ~/.config/fish/completions/pimento.fish";
