@@ -66,7 +66,9 @@ fn opening_asks_the_directory_for_what_the_flags_say() {
 
 #[test]
 fn paths_need_a_directory_unless_hosted() {
-    for name in ["open", "stat", "unlink", "execve", "chdir", "getcwd", "statfs", "rename", "inotify_add_watch"] {
+    for name in
+        ["open", "stat", "unlink", "execve", "chdir", "getcwd", "statfs", "rename", "inotify_add_watch"]
+    {
         assert_eq!(mode(name, [0; 6]), REFUSED, "{name}");
         assert_eq!(hosted(name, [0; 6]), Ask, "{name}");
     }
@@ -238,7 +240,11 @@ fn clocks_are_everybodys_or_its_own() {
 fn ioctls_are_classified() {
     let (tcgets, tiocsti, tiocsctty, setflags) = (0x5401, 0x5412, 0x540e, 0x4008_6602);
     assert_eq!(mode("ioctl", [0, tcgets, 0, 0, 0, 0]), Descriptors);
-    assert_eq!(mode("ioctl", [0, 0xffff_ffff_0000_0000 | tcgets, 0, 0, 0, 0]), Descriptors, "the low half counts");
+    assert_eq!(
+        mode("ioctl", [0, 0xffff_ffff_0000_0000 | tcgets, 0, 0, 0, 0]),
+        Descriptors,
+        "the low half counts"
+    );
     assert_eq!(needs("ioctl", 0, [0, tcgets, 0, 0, 0, 0]), set(&[Right::IOCTL]));
     assert_eq!(mode("ioctl", [0, tiocsti, 0, 0, 0, 0]), REFUSED);
     assert_eq!(mode("ioctl", [0, 0xffff_ffff_0000_0000 | tiocsti, 0, 0, 0, 0]), REFUSED);
@@ -286,9 +292,31 @@ fn a_descriptor_that_is_not_there_needs_nothing() {
 #[test]
 fn the_machine_is_out_of_reach() {
     for name in [
-        "reboot", "mount", "umount2", "setns", "bpf", "perf_event_open", "keyctl", "io_uring_setup", "userfaultfd",
-        "ptrace", "process_vm_readv", "chroot", "pivot_root", "swapon", "syslog", "shmget", "mq_open", "acct",
-        "open_by_handle_at", "fanotify_init", "settimeofday", "init_module", "kexec_load", "pidfd_getfd", "iopl",
+        "reboot",
+        "mount",
+        "umount2",
+        "setns",
+        "bpf",
+        "perf_event_open",
+        "keyctl",
+        "io_uring_setup",
+        "userfaultfd",
+        "ptrace",
+        "process_vm_readv",
+        "chroot",
+        "pivot_root",
+        "swapon",
+        "syslog",
+        "shmget",
+        "mq_open",
+        "acct",
+        "open_by_handle_at",
+        "fanotify_init",
+        "settimeofday",
+        "init_module",
+        "kexec_load",
+        "pidfd_getfd",
+        "iopl",
     ] {
         assert_eq!((mode(name, [1; 6]), hosted(name, [1; 6])), (REFUSED, REFUSED), "{name}");
     }

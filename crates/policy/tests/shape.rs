@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use policy::{Arg, Call, Cond, FCNTL, IOCTL, Need, Op, PRCTL, SETSOCKOPT, Verdict, all, by_name, by_number_x86_64};
+use policy::{
+    Arg, Call, Cond, FCNTL, IOCTL, Need, Op, PRCTL, SETSOCKOPT, Verdict, all, by_name, by_number_x86_64,
+};
 use policy::{Namespace, resolve};
 
 const NAMESPACES: [&Namespace; 4] = [&IOCTL, &FCNTL, &PRCTL, &SETSOCKOPT];
@@ -78,7 +80,8 @@ fn a_call_is_found_by_its_name_and_number() {
 #[test]
 fn every_row_says_why() {
     let rows = all().map(|call| (call.name, call.why));
-    let commands = NAMESPACES.iter().flat_map(|names| names.commands).map(|command| (command.name, command.why));
+    let commands =
+        NAMESPACES.iter().flat_map(|names| names.commands).map(|command| (command.name, command.why));
     for (name, why) in rows.chain(commands) {
         assert!(!why.is_empty() && !why.ends_with('.'), "{name}: {why:?}");
     }
@@ -105,13 +108,23 @@ fn verdicts_do_not_nest() {
             assert!(!matches!(end, Verdict::When(..)), "{}: When in When", call.name);
         }
         if let Verdict::When(..) = call.verdict {
-            assert!(!leaves(call.verdict).iter().any(|end| matches!(end, Verdict::Command(_))), "{}", call.name);
+            assert!(
+                !leaves(call.verdict).iter().any(|end| matches!(end, Verdict::Command(_))),
+                "{}",
+                call.name
+            );
         }
-        assert!(call.hosted.is_none() || call.namespace().is_none(), "{}: the commands have columns", call.name);
+        assert!(
+            call.hosted.is_none() || call.namespace().is_none(),
+            "{}: the commands have columns",
+            call.name
+        );
     }
     for command in NAMESPACES.iter().flat_map(|names| names.commands) {
         for verdict in [Some(command.verdict), command.hosted].into_iter().flatten() {
-            assert!(!leaves(verdict).iter().any(|end| matches!(end, Verdict::When(..) | Verdict::Command(_))));
+            assert!(
+                !leaves(verdict).iter().any(|end| matches!(end, Verdict::When(..) | Verdict::Command(_)))
+            );
         }
     }
 }
@@ -190,7 +203,11 @@ fn a_working_directory_is_a_global_name() {
             }
         }
         if paths > dirs.len() {
-            assert!(matches!(call.verdict, Verdict::Deny(rights::ECAPMODE)), "{} takes a bare path", call.name);
+            assert!(
+                matches!(call.verdict, Verdict::Deny(rights::ECAPMODE)),
+                "{} takes a bare path",
+                call.name
+            );
         }
     }
 }
@@ -221,7 +238,8 @@ fn descriptors_are_checked_for_something() {
         for command in namespace.commands {
             let any = own.is_some_and(|own| !own.is_empty()) || !command.needs.is_empty();
             assert!(own.is_some() || command.needs.is_empty(), "{}: needs on no descriptor", command.name);
-            for end in leaves(command.verdict).into_iter().chain(command.hosted.into_iter().flat_map(leaves)) {
+            for end in leaves(command.verdict).into_iter().chain(command.hosted.into_iter().flat_map(leaves))
+            {
                 match end {
                     Verdict::Allow => assert!(!any, "{} goes through unchecked", command.name),
                     Verdict::Descriptors => assert!(any, "{}: nothing to check", command.name),

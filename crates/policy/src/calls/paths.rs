@@ -210,8 +210,8 @@ pub(super) const CALLS: &[Call] = calls! {
         "watches whole file systems";
 
     // File handles: names that outlive every directory.
-    name_to_handle_at 303 - (Dir, Path(need!(LOOKUP)), Out, Out, Flags) [DENY] "a handle is a global name";
-    open_by_handle_at 304 - (Fd(&[]), In, Flags) [DENY] "a handle is a global name";
+    name_to_handle_at 303 264 (Dir, Path(need!(LOOKUP)), Out, Out, Flags) [DENY] "a handle is a global name";
+    open_by_handle_at 304 265 (Fd(&[]), In, Flags) [DENY] "a handle is a global name";
 
     // Mounts.
     mount 165 40 (Path(need!(LOOKUP)), Path(need!(LOOKUP)), In, Flags, In) [DENY] "mounts";

@@ -373,6 +373,8 @@ const COMMANDS: &[Command] = commands! {
     PTP_PIN_GETFUNC2 0xc0603d0f [Descriptors] "reads a clock";
     PTP_EXTTS_REQUEST 0x40103d02 [DENY] "device control";
     PTP_EXTTS_REQUEST2 0x40103d0b [DENY] "device control";
+    PTP_PEROUT_REQUEST 0x40383d03 [DENY] "device control";
+    PTP_PEROUT_REQUEST2 0x40383d0c [DENY] "device control";
     PTP_ENABLE_PPS 0x40043d04 [DENY] "device control";
     PTP_ENABLE_PPS2 0x40043d0d [DENY] "device control";
     PTP_PIN_SETFUNC 0x40603d07 [DENY] "device control";

@@ -158,6 +158,7 @@ const COMMANDS: &[Command] = commands! {
     IP_MTU_DISCOVER 0xa [Descriptors] "the socket's own";
     IP_RECVERR 0xb [Descriptors] "the socket's own";
     IP_RECVTTL 0xc [Descriptors] "the socket's own";
+    IP_RECVTOS 0xd [Descriptors] "the socket's own";
     IP_MTU 0xe [Descriptors] "only to be read: the kernel refuses";
     IP_FREEBIND 0xf [DENY] "addresses that are not the machine's";
     IP_IPSEC_POLICY 0x10 [DENY] "the machine's encryption of its network";
