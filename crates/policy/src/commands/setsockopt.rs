@@ -89,6 +89,7 @@ const COMMANDS: &[Command] = commands! {
     SO_DEVMEM_DONTNEED 0x1_00000050 [DENY] "device memory";
     SO_RCVPRIORITY 0x1_00000052 [Descriptors] "the socket's own";
     SO_PASSRIGHTS 0x1_00000053 [Descriptors] "the socket's own";
+    SO_INQ 0x1_00000054 [Descriptors] "the socket's own";
 
     // IPPROTO_TCP.
     TCP_NODELAY 0x6_00000001 [Descriptors] "the socket's own";
