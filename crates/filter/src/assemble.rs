@@ -6,7 +6,7 @@
 
 use crate::graph::{Graph, Node, NodeId, Test, Word};
 use crate::insn::{Action, Insn, op};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// How far a comparison may jump, less room for the two steps that may be put between it and its targets.
 const REACH: usize = 255 - 2;
@@ -14,7 +14,7 @@ const REACH: usize = 255 - 2;
 /// The program that decides as the graph does from `root`.
 pub(crate) fn assemble(graph: &Graph, root: NodeId) -> Vec<Insn> {
     let order = order(graph, root);
-    let mut assembly = Assembly { needs: needs(graph, root, &order), ..Assembly::default() };
+    let mut assembly = Assembly::new(graph, needs(graph, root, &order));
     if let Node::Leaf(action) = graph.node(root) {
         assembly.leaf(action);
     }
@@ -27,9 +27,9 @@ pub(crate) fn assemble(graph: &Graph, root: NodeId) -> Vec<Insn> {
 
 /// The branches under `root`, every one before those that it leads to, and right before its `yes` where that can be.
 fn order(graph: &Graph, root: NodeId) -> Vec<NodeId> {
-    fn visit(graph: &Graph, id: NodeId, seen: &mut HashSet<NodeId>, finished: &mut Vec<NodeId>) {
+    fn visit(graph: &Graph, id: NodeId, seen: &mut [bool], finished: &mut Vec<NodeId>) {
         if let Node::Branch { yes, no, .. } = graph.node(id)
-            && seen.insert(id)
+            && !std::mem::replace(&mut seen[id.index()], true)
         {
             visit(graph, no, seen, finished);
             visit(graph, yes, seen, finished);
@@ -37,13 +37,13 @@ fn order(graph: &Graph, root: NodeId) -> Vec<NodeId> {
         }
     }
     let mut finished = Vec::new();
-    visit(graph, root, &mut HashSet::new(), &mut finished);
+    visit(graph, root, &mut vec![false; graph.len()], &mut finished);
     finished.reverse();
     finished
 }
 
 /// Where a block can be entered, by what the accumulator holds on the way in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Entry {
     /// Its very word: at the comparison.
     Compare,
@@ -64,14 +64,15 @@ fn entry(from: Word, word: Word) -> Entry {
     }
 }
 
-/// The earliest entry that each block must have.
-fn needs(graph: &Graph, root: NodeId, order: &[NodeId]) -> HashMap<NodeId, Entry> {
-    let mut needs = HashMap::from([(root, Entry::Load)]);
+/// The earliest entry that each block must have, by its index.
+fn needs(graph: &Graph, root: NodeId, order: &[NodeId]) -> Vec<Entry> {
+    let mut needs = vec![Entry::Compare; graph.len()];
+    needs[root.index()] = Entry::Load;
     for &id in order {
         let Node::Branch { word: from, yes, no, .. } = graph.node(id) else { continue };
         for to in [yes, no] {
             if let Node::Branch { word, .. } = graph.node(to) {
-                let need = needs.entry(to).or_insert(Entry::Compare);
+                let need = &mut needs[to.index()];
                 *need = entry(from, word).max(*need);
             }
         }
@@ -80,22 +81,33 @@ fn needs(graph: &Graph, root: NodeId, order: &[NodeId]) -> HashMap<NodeId, Entry
 }
 
 /// A place to jump to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 enum Target {
     Leaf(Action),
     Block(NodeId, Entry),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Assembly {
     /// The program, last instruction first.
     backwards: Vec<Insn>,
-    needs: HashMap<NodeId, Entry>,
-    /// Where in `backwards` the latest instruction is that is this place, or jumps there.
-    places: HashMap<Target, usize>,
+    needs: Vec<Entry>,
+    /// Where in `backwards` the latest instruction is that returns this.
+    leaves: HashMap<Action, usize>,
+    /// Where the latest instruction is that is this block's entry, or jumps there.
+    blocks: Vec<[Option<usize>; 3]>,
 }
 
 impl Assembly {
+    fn new(graph: &Graph, needs: Vec<Entry>) -> Assembly {
+        Assembly {
+            backwards: Vec::new(),
+            needs,
+            leaves: HashMap::new(),
+            blocks: vec![[None; 3]; graph.len()],
+        }
+    }
+
     fn push(&mut self, code: u16, jt: u8, jf: u8, k: u32) -> usize {
         self.backwards.push(Insn { code, jt, jf, k });
         self.backwards.len() - 1
@@ -108,22 +120,26 @@ impl Assembly {
 
     fn leaf(&mut self, action: Action) -> usize {
         let place = self.push(op::RET_K, 0, 0, action.into());
-        self.places.insert(Target::Leaf(action), place);
+        self.leaves.insert(action, place);
         place
     }
 
     /// A place within a comparison's reach that is, or leads to, the target.
     fn reach(&mut self, target: Target) -> usize {
-        let known = self.places.get(&target).copied();
-        match (target, known) {
-            (_, Some(place)) if self.distance(place) <= REACH => place,
-            // A return is no longer than a jump to one.
-            (Target::Leaf(action), _) => self.leaf(action),
-            (Target::Block(..), place) => {
-                let place = place.expect("a block is written after those that it leads to");
-                let skip = self.distance(place) as u32;
-                let step = self.push(op::JA, 0, 0, skip);
-                self.places.insert(target, step);
+        match target {
+            Target::Leaf(action) => match self.leaves.get(&action) {
+                Some(&place) if self.distance(place) <= REACH => place,
+                // A return is no longer than a jump to one.
+                _ => self.leaf(action),
+            },
+            Target::Block(id, entry) => {
+                let place = self.blocks[id.index()][entry as usize]
+                    .expect("a block is written after those that it leads to");
+                if self.distance(place) <= REACH {
+                    return place;
+                }
+                let step = self.push(op::JA, 0, 0, self.distance(place) as u32);
+                self.blocks[id.index()][entry as usize] = Some(step);
                 step
             }
         }
@@ -148,17 +164,18 @@ impl Assembly {
         };
         // Both fit, by REACH.
         let (jt, jf) = (self.distance(yes) as u8, self.distance(no) as u8);
-        let mut place = self.push(code, jt, jf, k);
-        self.places.insert(Target::Block(id, Entry::Compare), place);
+        let compare = self.push(code, jt, jf, k);
 
-        let need = self.needs.get(&id).copied().unwrap_or(Entry::Load);
+        let need = self.needs[id.index()];
+        let mut mask = compare;
         if need >= Entry::Mask && word.mask != u32::MAX {
-            place = self.push(op::AND, 0, 0, word.mask);
+            mask = self.push(op::AND, 0, 0, word.mask);
         }
-        self.places.insert(Target::Block(id, Entry::Mask), place);
+        let mut load = mask;
         if need == Entry::Load {
-            place = self.push(op::LD_ABS, 0, 0, word.offset);
+            load = self.push(op::LD_ABS, 0, 0, word.offset);
         }
-        self.places.insert(Target::Block(id, Entry::Load), place);
+        // In the order of `Entry`. Those that are not needed are never asked for.
+        self.blocks[id.index()] = [Some(compare), Some(mask), Some(load)];
     }
 }

@@ -61,6 +61,10 @@ pub(crate) enum Node {
 pub(crate) struct NodeId(usize);
 
 impl NodeId {
+    /// Its place among the graph's nodes.
+    pub fn index(self) -> usize {
+        self.0
+    }
     /// Whether there is a question left.
     pub fn looks_further(self, graph: &Graph) -> bool {
         matches!(graph.node(self), Node::Branch { .. })
@@ -75,6 +79,11 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// The node behind a name.
     pub fn node(&self, id: NodeId) -> Node {
         self.nodes[id.0]
@@ -101,11 +110,12 @@ impl Graph {
     /// The same decision in nodes of its own, unless it takes more than `limit` branches. What is shared must lie
     /// behind all that lead to it; a copy can lie right behind the one that does.
     pub fn copy(&mut self, id: NodeId, limit: usize) -> NodeId {
-        fn branches(graph: &Graph, id: NodeId) -> usize {
-            match graph.node(id) {
-                Node::Leaf(_) => 0,
-                Node::Branch { yes, no, .. } => 1 + branches(graph, yes) + branches(graph, no),
-            }
+        /// Whether it takes no more than are left; counts no further.
+        fn fits(graph: &Graph, id: NodeId, left: &mut usize) -> bool {
+            let Node::Branch { yes, no, .. } = graph.node(id) else { return true };
+            let Some(fewer) = left.checked_sub(1) else { return false };
+            *left = fewer;
+            fits(graph, yes, left) && fits(graph, no, left)
         }
         fn copy(graph: &mut Graph, id: NodeId) -> NodeId {
             let Node::Branch { word, test, yes, no } = graph.node(id) else { return id };
@@ -113,7 +123,7 @@ impl Graph {
             graph.nodes.push(Node::Branch { word, test, yes, no });
             NodeId(graph.nodes.len() - 1)
         }
-        if branches(self, id) <= limit { copy(self, id) } else { id }
+        if fits(self, id, &mut { limit }) { copy(self, id) } else { id }
     }
 
     /// Binary search of a word in a map of ranges.
