@@ -1,7 +1,7 @@
 //! What the command line may say. The help, the manual pages and the completions are made from these definitions.
 
 use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,6 +28,22 @@ pub struct Args {
     pub command: Command,
 }
 
+impl Args {
+    /// What the command line says, the program's own name first.
+    pub fn read(args: &[OsString]) -> Result<Args, clap::Error> {
+        // Putting the long help together takes longer than all the rest: only for who asks for it.
+        let asked = args.iter().any(|arg| arg == "--help");
+        let mut command = if asked { Args::definitions() } else { Args::command() };
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+
+    /// The definitions, with all that there is of help.
+    pub fn definitions() -> clap::Command {
+        Args::command().mut_subcommand("run", |run| run.after_long_help(crate::pages::run_help()))
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -38,7 +54,10 @@ pub enum Command {
     /// other path, process, address or global name is refused with ECAPMODE, and what the rights on a directory
     /// do not permit with ENOTCAPABLE. A small default set (the program's own file, its loader and libraries,
     /// /dev/null and kin, harmless entries of /proc/self) lets ordinary programs start.
-    #[command(after_long_help = crate::pages::run_help(), after_help = RUN_EXAMPLES)]
+    #[command(
+        override_usage = "pimento run [OPTIONS] -- PROGRAM [ARGS]...",
+        after_help = RUN_EXAMPLES
+    )]
     Run(Box<RunArgs>),
     /// Tell what the policy says of a system call, and why
     ///
@@ -108,8 +127,7 @@ pub struct RunArgs {
     #[arg(
         required = true,
         trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "PROGRAM [ARGS]",
+        value_name = "PROGRAM",
         value_hint = ValueHint::CommandWithArguments
     )]
     pub program: Vec<OsString>,
@@ -128,7 +146,7 @@ pub enum ReportFormat {
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
     /// System calls, or commands such as TIOCSTI, with or without their call
-    #[arg(value_name = "CALL", required_unless_present = "all", value_parser = Calls)]
+    #[arg(value_name = "CALL", required_unless_present = "all", value_parser = Calls, hide_possible_values = true)]
     pub calls: Vec<String>,
     /// Print the whole policy in Markdown
     #[arg(long, conflicts_with = "calls")]

@@ -1,6 +1,9 @@
 //! What goes wrong before or beside the program: one line, and an exit status.
 
+use crate::args::Args;
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsString;
 use std::fmt;
 
 /// The command line is wrong.
@@ -45,33 +48,39 @@ impl fmt::Display for Failure {
 }
 
 /// What clap has to say, in a line that ends with what to do.
-pub fn usage(error: &clap::Error) -> Failure {
-    let context = |kind| error.get(kind).map(ToString::to_string);
+pub fn usage(error: &clap::Error, args: &[OsString]) -> Failure {
     let words = |kind| match error.get(kind) {
         Some(ContextValue::Strings(words)) => words.join(", "),
         Some(other) => other.to_string(),
         None => String::new(),
     };
-    let arg = words(ContextKind::InvalidArg);
-    let value = context(ContextKind::InvalidValue).unwrap_or_default();
+    let command = command(args);
+    let arg = plain(&words(ContextKind::InvalidArg));
+    let value = words(ContextKind::InvalidValue);
     let what = match error.kind() {
+        ErrorKind::MissingRequiredArgument if arg == "PROGRAM" => {
+            "say which program to start, for example: pimento run --read . -- ls".into()
+        }
         ErrorKind::MissingRequiredArgument => format!("{arg} is missing"),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             "say what to do, for example: pimento run --read . -- ls".into()
         }
         ErrorKind::InvalidSubcommand => {
             let word = words(ContextKind::InvalidSubcommand);
-            format!("there is no command {word:?}{}", nearest(words(ContextKind::SuggestedSubcommand)))
+            format!("there is no command {word:?}{}", nearest(&words(ContextKind::SuggestedSubcommand)))
         }
-        ErrorKind::UnknownArgument => {
-            format!("there is no option {arg:?}{}", nearest(words(ContextKind::SuggestedArg)))
+        ErrorKind::UnknownArgument if arg.starts_with('-') => {
+            format!("there is no option {arg:?}{}", nearest(&words(ContextKind::SuggestedArg)))
         }
+        ErrorKind::UnknownArgument => format!("{arg:?} is one word too many"),
         ErrorKind::InvalidValue if value.is_empty() => format!("{arg} needs a value"),
         ErrorKind::InvalidValue => {
-            format!("{arg} cannot be {value:?}; it can be {}", words(ContextKind::ValidValue))
+            let values = words(ContextKind::ValidValue);
+            let values: Vec<String> = values.split(", ").map(str::to_owned).collect();
+            format!("{arg} cannot be {value:?}; it can be {}", crate::text::listed(&values, "or"))
         }
         ErrorKind::ArgumentConflict => {
-            let prior = words(ContextKind::PriorArg);
+            let prior = plain(&words(ContextKind::PriorArg));
             if prior == arg || prior.is_empty() {
                 format!("{arg} is there more than once")
             } else {
@@ -84,17 +93,28 @@ pub fn usage(error: &clap::Error) -> Failure {
             line.strip_prefix("error: ").unwrap_or(line).to_owned()
         }
     };
-    // The usage names the subcommand that went wrong: "Usage: pimento run [OPTIONS] …".
-    let usage = context(ContextKind::Usage).unwrap_or_default();
-    let command: Vec<&str> = usage
-        .split_whitespace()
-        .skip_while(|word| *word != "pimento")
-        .take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()))
-        .collect();
-    let command = if command.is_empty() { "pimento".to_owned() } else { command.join(" ") };
     Failure::usage(format!("{what} (see {command} --help)"))
 }
 
-fn nearest(suggestion: String) -> String {
-    if suggestion.is_empty() { suggestion } else { format!("; the nearest is {suggestion}") }
+/// The command whose help has more to say.
+fn command(args: &[OsString]) -> String {
+    let known =
+        |word: &&OsString| Args::command().get_subcommands().any(|sub| word.as_os_str() == sub.get_name());
+    match args.get(1).filter(known) {
+        Some(sub) => format!("pimento {}", sub.display()),
+        None => "pimento".into(),
+    }
+}
+
+/// An argument's name without clap's brackets: `<CALL>...` is CALL.
+fn plain(arg: &str) -> String {
+    if arg.starts_with('-') {
+        arg.to_owned()
+    } else {
+        arg.replace(['<', '>', '[', ']'], "").replace("...", "")
+    }
+}
+
+fn nearest(suggestion: &str) -> String {
+    if suggestion.is_empty() { String::new() } else { format!("; the nearest is {suggestion}") }
 }

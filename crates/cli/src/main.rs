@@ -1,6 +1,7 @@
 //! The `pimento` command: `run` programs in capability mode, `explain` the policy, ask the `doctor` what
 //! the kernel has.
 //!
+//! - `entry`: where the process starts
 //! - `args`: what the command line may say, and the help that goes with it
 //! - `failure`: what goes wrong, in one line and an exit status
 //! - `holding`: which rights `--read`, `--write` and `--exec` stand for
@@ -9,9 +10,12 @@
 //! - `doctor`: the kernel's features
 //! - `pages`: completions and manual pages
 //! - `text`: columns, and output that a terminal survives
+#![cfg_attr(not(test), no_main)]
 
 mod args;
 mod doctor;
+#[cfg(not(test))]
+mod entry;
 mod explain;
 mod failure;
 mod holding;
@@ -20,23 +24,20 @@ mod run;
 mod text;
 
 use args::{Args, Command};
-use clap::Parser;
 use failure::Failure;
+use std::ffi::OsString;
 use std::io::Write;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    let done = match Args::try_parse() {
+/// Does what the command line says, the program's own name first, and tells the exit status.
+fn command(args: Vec<OsString>) -> u8 {
+    let done = match Args::read(&args) {
         Ok(args) => dispatch(args.command),
-        Err(error) => said_by_clap(&error),
+        Err(error) => said_by_clap(&error, &args),
     };
-    match done {
-        Ok(status) => ExitCode::from(status),
-        Err(failure) => {
-            eprintln!("pimento: {failure}");
-            ExitCode::from(failure.status)
-        }
-    }
+    done.unwrap_or_else(|failure| {
+        to_stderr(&format!("pimento: {failure}\n"));
+        failure.status
+    })
 }
 
 fn dispatch(command: Command) -> Result<u8, Failure> {
@@ -51,8 +52,13 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
 }
 
 /// Help and version are output; the rest is a usage error.
-fn said_by_clap(error: &clap::Error) -> Result<u8, Failure> {
-    if error.use_stderr() { Err(failure::usage(error)) } else { printed(&error.to_string()) }
+fn said_by_clap(error: &clap::Error, args: &[OsString]) -> Result<u8, Failure> {
+    if error.use_stderr() { Err(failure::usage(error, args)) } else { printed(&error.to_string()) }
+}
+
+/// Says something beside the output. Where nobody listens there is nothing to be done.
+fn to_stderr(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Prints, and is content when the reader has had enough (`pimento explain --all | head`).
@@ -63,5 +69,23 @@ fn printed(text: &str) -> Result<u8, Failure> {
             Err(Failure::own(format!("cannot write the output: {error}")))
         }
         _ => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_sound() {
+        Args::definitions().debug_assert();
+    }
+
+    #[test]
+    fn the_status_tells_usage_errors_from_success() {
+        let status = |words: &[&str]| command(words.iter().map(OsString::from).collect());
+        assert_eq!(status(&["pimento", "--version"]), 0);
+        assert_eq!(status(&["pimento", "walk"]), 2);
+        assert_eq!(status(&[]), 2);
     }
 }

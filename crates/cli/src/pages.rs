@@ -3,10 +3,11 @@
 use crate::args::Args;
 use crate::failure::{self, Failure};
 use crate::holding::{EXEC, READ, WRITE};
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use rights::{Rights, Row};
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
@@ -63,9 +64,14 @@ const HELD: &[&str] = &[
 fn sets() -> [(&'static str, String); 3] {
     [
         ("--read", READ.to_string()),
-        ("--write", format!("as --read, and {}", WRITE.difference(&READ))),
-        ("--exec", format!("as --read, and {}", EXEC.difference(&READ))),
+        ("--write", format!("as --read, and {}", beyond_read(&WRITE))),
+        ("--exec", format!("as --read, and {}", beyond_read(&EXEC))),
     ]
+}
+
+fn beyond_read(rights: &Rights) -> String {
+    let more = rights.names().into_iter().filter(|row| !READ.is_set(row.right));
+    more.map(Row::short_name).collect::<Vec<_>>().join(",")
 }
 
 /// What `pimento run --help` says behind the options.
@@ -108,7 +114,7 @@ fn wrapped(text: &str, indent: &str, width: usize) -> String {
 /// A completion script.
 pub fn completions(shell: Shell) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "pimento", &mut script);
+    clap_complete::generate(shell, &mut Args::definitions(), "pimento", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
@@ -134,7 +140,7 @@ pub fn write_all(dir: &Path) -> Result<(), Failure> {
 }
 
 fn built() -> Command {
-    let mut command = Args::command();
+    let mut command = Args::definitions();
     command.build();
     command
 }

@@ -19,8 +19,8 @@ pub fn run(args: RunArgs) -> Result<u8, Failure> {
     };
     match report {
         None => {}
-        Some(ReportFormat::Text) => eprint!("{}", text(&launch.program, &outcome)),
-        Some(ReportFormat::Json) => eprintln!("{}", json(&launch.program, &outcome, status)),
+        Some(ReportFormat::Text) => crate::to_stderr(&text(&launch.program, &outcome)),
+        Some(ReportFormat::Json) => crate::to_stderr(&(json(&launch.program, &outcome, status) + "\n")),
     }
     Ok(status)
 }

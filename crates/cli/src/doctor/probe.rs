@@ -1,5 +1,5 @@
-//! The kernel's features, tried one by one. All `unsafe` of this crate is here: raw system calls that rustix has
-//! no words for, and a fork for what cannot be undone.
+//! The kernel's features, tried one by one. All `unsafe` of this crate but its entry is here: raw system calls that
+//! rustix has no words for, and forks for what cannot be undone.
 
 use std::ffi::c_long;
 use std::mem;

@@ -87,9 +87,10 @@ fn needs(call: &Call) -> String {
     let mut cells = Vec::new();
     for (i, arg) in call.args.iter().enumerate() {
         if let Arg::Fd(needs) | Arg::Path(needs) = arg {
-            for need in words::needs(call, needs) {
-                let need = need.strip_prefix("needs ").unwrap_or(&need);
-                cells.push(format!("{} {i}: {need}", words::kind(arg)));
+            for (j, need) in words::needs(call, needs).iter().enumerate() {
+                let need = need.strip_prefix("needs ").unwrap_or(need);
+                let of = if j == 0 { format!("{} {i}: ", words::kind(arg)) } else { String::new() };
+                cells.push(of + need);
             }
         }
     }

@@ -9,7 +9,7 @@ mod words;
 use crate::args::ExplainArgs;
 use crate::failure::Failure;
 use crate::text::columns;
-use policy::{Arg, Call, Command, Namespace, Op};
+use policy::{Arg, Call, Command, Namespace, Op, Verdict};
 use std::fmt::Write;
 
 /// What was asked for, one entry after the other.
@@ -108,7 +108,7 @@ impl Entry {
 
 fn text_of_call(call: &Call) -> String {
     let mut text = format!("{}{}\n  {}\n\n", call.name, words::numbers(call), call.why);
-    let mut rows = columns_of(call, false, call.hosted.is_some());
+    let mut rows = columns_of(call, &call.verdict, call.hosted.as_ref());
     if call.op != Op::Check {
         rows.push(vec!["the monitor's act".into(), words::op(call.op)]);
     }
@@ -139,13 +139,7 @@ fn text_of_call(call: &Call) -> String {
 fn text_of_command(call: &Call, namespace: &Namespace, command: &Command) -> String {
     let value = words::value(namespace, command.value);
     let mut text = format!("{} {} ({value})\n  {}\n\n", call.name, command.name, command.why);
-    let mut rows = Vec::new();
-    let columns_here = [("in capability mode", false), ("under pimento run", true)];
-    for (name, hosted) in columns_here {
-        for (i, line) in words::verdict(call, &command.in_column(hosted)).into_iter().enumerate() {
-            rows.push(vec![if i == 0 { name.into() } else { String::new() }, line]);
-        }
-    }
+    let mut rows = columns_of(call, &command.verdict, command.hosted.as_ref());
     let own = call.first_fd().map_or(rights::Rights::NONE, |fd| always(call, fd));
     let needs = command.needs.union(&own);
     if !needs.is_empty() {
@@ -167,14 +161,12 @@ fn always(call: &Call, arg: usize) -> rights::Rights {
 }
 
 /// What becomes of it, in both columns.
-fn columns_of(call: &Call, markdown: bool, differs: bool) -> Vec<Vec<String>> {
+fn columns_of(call: &Call, own: &Verdict, hosted: Option<&Verdict>) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    let names: &[(&str, bool)] = match (markdown, differs) {
-        (_, true) => &[("in capability mode", false), ("under pimento run", true)],
-        (_, false) => &[("in capability mode and under pimento run", false)],
-    };
-    for &(name, hosted) in names {
-        for (i, line) in words::verdict(call, &call.in_column(hosted)).into_iter().enumerate() {
+    let same = || vec!["the same".to_owned()];
+    let hosted = hosted.map_or_else(same, |verdict| words::verdict(call, verdict));
+    for (name, lines) in [("in capability mode", words::verdict(call, own)), ("under pimento run", hosted)] {
+        for (i, line) in lines.into_iter().enumerate() {
             rows.push(vec![if i == 0 { name.into() } else { String::new() }, line]);
         }
     }

@@ -138,8 +138,10 @@ const AT_FDCWD: u64 = -100i32 as u32 as u64;
 
 fn cond(call: &Call, cond: &Cond) -> String {
     let Cond { arg, mask, is, not } = *cond;
-    let subject = subject(call, arg);
     let family = family(call, arg);
+    let subject = family.subject.map_or_else(|| subject(call, arg), str::to_owned);
+    let (are, have, lack) =
+        if subject == "the flags" { ("are", "have", "lack") } else { ("is", "has", "lacks") };
     let negation = if not { "not " } else { "" };
     if let Some((_, name, values)) = family.fields.iter().find(|(field, _, _)| *field == mask) {
         let value = values.iter().find(|(value, _)| *value == is);
@@ -162,16 +164,12 @@ fn cond(call: &Call, cond: &Cond) -> String {
             format!("{subject} is {negation}{}", name.unwrap_or_else(|| number.to_string()))
         }
         (_, 0) if mask.count_ones() > 32 => {
-            format!(
-                "{subject} {} nothing but {}",
-                if not { "are not" } else { "are" },
-                bits(&family, !mask, " and ")
-            )
+            format!("{subject} {are} {negation}nothing but {}", bits(&family, !mask, ", "))
         }
-        (_, 0) if not => format!("{subject} have {}", bits(&family, mask, " or ")),
-        (_, 0) => format!("{subject} have no {}", bits(&family, mask, " or ")),
-        (_, _) if mask == is && not => format!("{subject} lack {}", bits(&family, mask, " or ")),
-        (_, _) if mask == is => format!("{subject} have {}", bits(&family, mask, " and ")),
+        (_, 0) if not => format!("{subject} {have} {}", bits(&family, mask, " or ")),
+        (_, 0) => format!("{subject} {have} no {}", bits(&family, mask, " or ")),
+        (_, _) if mask == is && not => format!("{subject} {lack} {}", bits(&family, mask, " or ")),
+        (_, _) if mask == is => format!("{subject} {have} {}", bits(&family, mask, " and ")),
         _ => format!("{subject} & {mask:#x} is {negation}{is:#x}"),
     }
 }
@@ -213,6 +211,8 @@ fn bits(family: &Family, mask: u64, join: &str) -> String {
 
 /// The kernel's names for what an argument may be.
 struct Family {
+    /// What it is called, where its kind does not say.
+    subject: Option<&'static str>,
     /// Single bits, and several that go by one name before the single ones.
     bits: Names,
     /// Fields of more than one bit: mask, name, values.
@@ -223,7 +223,7 @@ struct Family {
 
 type Names = &'static [(u64, &'static str)];
 
-const NOTHING: Family = Family { bits: &[], fields: &[], values: &[] };
+const NOTHING: Family = Family { subject: None, bits: &[], fields: &[], values: &[] };
 
 fn family(call: &Call, arg: u8) -> Family {
     let kind = call.args.get(arg as usize);
@@ -234,17 +234,22 @@ fn family(call: &Call, arg: u8) -> Family {
         ("mmap" | "mprotect" | "pkey_mprotect", 2, _) => PROT,
         ("mmap", 3, _) => MAP,
         ("clone" | "unshare", 0, _) => CLONE,
-        ("socket" | "socketpair", _, _) => SOCKET,
-        ("waitid", 0, _) => Family { values: &[(3, "P_PIDFD")], ..NOTHING },
-        ("lseek", 2, _) => Family { values: &[(1, "SEEK_CUR")], ..NOTHING },
+        ("socket" | "socketpair", 0 | 1, _) => SOCKET,
+        ("waitid", 0, _) => Family { subject: Some("the kind of id"), values: &[(3, "P_PIDFD")], ..NOTHING },
+        ("lseek", 2, _) => Family { subject: Some("whence"), values: &[(1, "SEEK_CUR")], ..NOTHING },
         ("pidfd_send_signal", 3, _) => Family { bits: &[(4, "PIDFD_SIGNAL_PROCESS_GROUP")], ..NOTHING },
-        ("getsockopt", 1, _) => Family { values: &[(1, "SOL_SOCKET")], ..NOTHING },
-        ("getsockopt", 2, _) => Family { values: &[(77, "SO_PEERPIDFD")], ..NOTHING },
+        ("getsockopt", 1, _) => {
+            Family { subject: Some("the level"), values: &[(1, "SOL_SOCKET")], ..NOTHING }
+        }
+        ("getsockopt", 2, _) => {
+            Family { subject: Some("the option"), values: &[(77, "SO_PEERPIDFD")], ..NOTHING }
+        }
         _ => NOTHING,
     }
 }
 
 const OPEN: Family = Family {
+    subject: None,
     bits: &[
         (0o4010000, "O_SYNC"),
         (0o100, "O_CREAT"),
@@ -275,7 +280,11 @@ const NODE: Family = Family {
 };
 const RENAME: Family =
     Family { bits: &[(1, "RENAME_NOREPLACE"), (2, "RENAME_EXCHANGE"), (4, "RENAME_WHITEOUT")], ..NOTHING };
-const PROT: Family = Family { bits: &[(1, "PROT_READ"), (2, "PROT_WRITE"), (4, "PROT_EXEC")], ..NOTHING };
+const PROT: Family = Family {
+    subject: Some("the protection"),
+    bits: &[(1, "PROT_READ"), (2, "PROT_WRITE"), (4, "PROT_EXEC")],
+    ..NOTHING
+};
 const MAP: Family = Family { bits: &[(1, "MAP_SHARED"), (0x20, "MAP_ANONYMOUS")], ..NOTHING };
 const CLONE: Family = Family {
     bits: &[
@@ -291,6 +300,7 @@ const CLONE: Family = Family {
     ..NOTHING
 };
 const SOCKET: Family = Family {
+    subject: Some("the family"),
     fields: &[(
         0xf,
         "the type",
