@@ -65,8 +65,10 @@ fn launch(args: RunArgs) -> Result<Launch, Failure> {
 
 /// The exit status of a program that could not be started, as a shell would have it.
 fn status_of(error: &LaunchError) -> u8 {
+    #[allow(unreachable_patterns, reason = "the monitor may come to know more errors")]
     match error {
         LaunchError::NoProgram(_) => failure::NOT_FOUND,
+        _ => failure::OWN,
     }
 }
 
@@ -169,6 +171,39 @@ mod tests {
                 },
             ],
         }
+    }
+
+    /// The launch that a command line asks for. `|` separates its words.
+    fn launch_of(line: &str) -> Launch {
+        let words: Vec<std::ffi::OsString> = line.split('|').map(Into::into).collect();
+        match crate::args::Args::read(&words).unwrap().command {
+            crate::args::Command::Run(args) => launch(*args).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_follows_the_program_is_the_program_s() {
+        for line in ["pimento|run|--bare|--|sh|-c|x|--|--read|/", "pimento|run|--bare|sh|-c|x|--|--read|/"] {
+            let launch = launch_of(line);
+            assert_eq!(launch.program, "sh");
+            assert_eq!(launch.args, ["-c", "x", "--", "--read", "/"], "{line}");
+            assert!(launch.held.is_empty() && !launch.default_set && !launch.report);
+        }
+        let dashed = launch_of("pimento|run|--|--help|-h");
+        assert_eq!((dashed.program.to_str(), &dashed.args[..]), (Some("--help"), &["-h".into()][..]));
+    }
+
+    #[test]
+    fn options_become_a_launch() {
+        let launch = launch_of(
+            "pimento|run|--write=/tmp|--exec|/tmp/|--dir|/:lookup|--report|--clear-env|--env|A=b|x",
+        );
+        assert_eq!(launch.env, [("A".into(), "b".into())]);
+        assert!(launch.report && launch.default_set);
+        let held: Vec<_> =
+            launch.held.iter().map(|held| (held.path.to_str().unwrap(), held.rights)).collect();
+        assert_eq!(held, [("/tmp", WRITE.union(&EXEC)), ("/", "lookup".parse().unwrap())]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ struct Check {
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<&'static str>,
-    /// What it is for; where it is missing, what that costs.
+    /// What is to be said of it; where it is missing, what that costs.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -72,12 +72,7 @@ fn text(diagnosis: &Diagnosis) -> String {
                 State::Missing => "NO",
                 State::Note => "  ",
             };
-            let note = match (check.state, check.since) {
-                (State::Missing | State::Without, Some(since)) => {
-                    format!("since Linux {since}; {}", check.note.as_deref().unwrap_or_default())
-                }
-                _ => check.note.clone().unwrap_or_default(),
-            };
+            let note = check.note.clone().unwrap_or_default();
             vec![mark.into(), check.name.into(), harmless(&check.found), note]
         })
         .collect();
@@ -86,7 +81,7 @@ fn text(diagnosis: &Diagnosis) -> String {
     } else {
         let missing = diagnosis.checks.iter().filter(|check| check.state == State::Missing);
         let missing: Vec<String> = missing.map(|check| check.name.to_owned()).collect();
-        format!("pimento run cannot work here; see {}.", crate::text::listed(&missing, "and"))
+        format!("pimento run cannot work here, for want of: {}.", crate::text::listed(&missing, "and"))
     };
     let kernel = harmless(&diagnosis.kernel);
     format!("Linux {kernel} on {}\n\n{}\n{end}\n", diagnosis.machine, columns("  ", &rows))
@@ -116,16 +111,20 @@ fn wanted(name: &'static str, since: &'static str, answer: Answer, cost: &str) -
 }
 
 fn feature(name: &'static str, since: &'static str, answer: Answer, otherwise: State, note: &str) -> Check {
-    match answer {
-        Ok(()) => Check { name, state: State::Ok, found: "yes".into(), since: Some(since), note: None },
-        Err(error) => Check {
-            name,
-            state: otherwise,
-            found: format!("no ({})", probe::errno_name(error)),
-            since: Some(since),
-            note: Some(note.into()),
-        },
-    }
+    let (state, found, note) = match answer {
+        Ok(()) => (State::Ok, "yes".into(), None),
+        Err(probe::UNTRIED) => (State::Note, "not tried".into(), None),
+        // The kernel knows it: somebody keeps it from us.
+        Err(error @ (libc::EPERM | libc::EACCES | rights::ECAPMODE)) => {
+            let note = format!("forbidden here, perhaps by a container's seccomp profile; {note}");
+            (otherwise, format!("no ({})", probe::errno_name(error)), Some(note))
+        }
+        Err(error) => {
+            let note = format!("since Linux {since}; {note}");
+            (otherwise, format!("no ({})", probe::errno_name(error)), Some(note))
+        }
+    };
+    Check { name, state, found, since: Some(since), note }
 }
 
 fn release(kernel: &str) -> Check {
@@ -161,7 +160,12 @@ fn notifications() -> Vec<Check> {
             since: Some("5.0"),
             note: Some("larger than known: a newer kernel says more than is asked".into()),
         },
-        Err(error) => needed("notification sizes", "5.0", Err(error), "the monitor is asked through them"),
+        Err(error) => needed(
+            "notification sizes",
+            "5.0",
+            Err(error),
+            "the monitor is asked in structures of these sizes",
+        ),
     };
     let listener = probe::listener();
     let installed = match listener.installed {
@@ -216,13 +220,13 @@ fn reach() -> Vec<Check> {
             "descriptors of a child",
             "5.6",
             child.descriptors,
-            "pidfd_getfd(2): the monitor acts on copies",
+            "the monitor takes copies of them, with pidfd_getfd(2)",
         ),
         needed(
             "memory of a child",
             "3.2",
             child.memory,
-            "process_vm_readv(2): the monitor reads paths there",
+            "the monitor reads paths there, with process_vm_readv(2)",
         ),
         wanted(
             "kcmp",
@@ -268,7 +272,12 @@ fn paths() -> Vec<Check> {
         }
     };
     vec![
-        needed("openat2", "5.6", probe::openat2(), "lookups strictly beneath a directory"),
+        needed(
+            "openat2",
+            "5.6",
+            probe::openat2(),
+            "the monitor looks up strictly beneath a directory with it",
+        ),
         wanted("fchmodat2", "6.6", probe::fchmodat2(), "without it modes are changed through /proc"),
         landlock,
     ]
@@ -336,6 +345,6 @@ mod tests {
         ];
         let text = text(&Diagnosis { kernel: "5.4".into(), machine: "x86_64".into(), works: false, checks });
         assert!(text.contains("NO  openat2    no (ENOSYS)  since Linux 5.6; lookups"), "{text}");
-        assert!(text.ends_with("pimento run cannot work here; see openat2.\n"), "{text}");
+        assert!(text.ends_with("pimento run cannot work here, for want of: openat2.\n"), "{text}");
     }
 }

@@ -8,6 +8,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 /// There, or the errno that says that it is not.
 pub type Answer = Result<(), i32>;
 
+/// In the place of an errno: what it would be tried with is missing.
+pub const UNTRIED: i32 = libc::ECANCELED;
+
 /// Sizes of seccomp_notif, seccomp_notif_resp and seccomp_data that the monitor was built for.
 pub const KNOWN_SIZES: [u16; 3] = [80, 24, 64];
 
@@ -95,7 +98,7 @@ pub fn listener() -> Listener {
         let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER as c_long;
         let fd = match seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program as usize) {
             Ok(fd) => fd as RawFd,
-            Err(error) => return [error, error, error],
+            Err(error) => return [error, UNTRIED, UNTRIED],
         };
         // id, flags (SECCOMP_ADDFD_FLAG_SEND), srcfd, newfd, newfd_flags: no notification has this id.
         let (id, add): (u64, [u32; 4]) = (1 << 60, [2, 0, 0, 0]);
