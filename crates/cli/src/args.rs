@@ -62,7 +62,8 @@ pub enum Command {
     /// Tell what the policy says of a system call, and why
     ///
     /// Tells what becomes of a system call in capability mode and under `pimento run`, which rights it asks of
-    /// its descriptors and paths, and why. Commands of ioctl, fcntl, prctl and setsockopt have entries of their own.
+    /// its descriptors and paths, and why. Commands of ioctl, fcntl, prctl and setsockopt have entries of their own,
+    /// and so have rights: what each allows, and which calls ask for it.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Check what this kernel has of what Pimento uses
@@ -100,8 +101,8 @@ pub struct RunArgs {
     pub exec: Vec<PathBuf>,
     /// Give it exactly these rights beneath DIR, such as /srv:read,seek,fstat
     ///
-    /// RIGHTS are names of rights(4), separated by commas, with or without CAP_, in either case; or all; or
-    /// none. DIR may have colons in it: RIGHTS start behind the last one. Several options for one directory
+    /// RIGHTS are names that `pimento explain rights` lists, separated by commas, with or without CAP_, in either
+    /// case; or all; or none. DIR may have colons in it: RIGHTS start behind the last one. Several options for one directory
     /// amount to all that they say.
     #[arg(long, value_name = "DIR:RIGHTS", value_hint = ValueHint::AnyPath)]
     pub dir: Vec<OsString>,
@@ -145,7 +146,7 @@ pub enum ReportFormat {
 /// `pimento explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// System calls, or commands such as TIOCSTI, with or without their call
+    /// System calls; commands such as TIOCSTI, with or without their call; rights such as CAP_READ; or rights, for all
     #[arg(value_name = "CALL", required_unless_present = "all", value_parser = Calls, hide_possible_values = true)]
     pub calls: Vec<String>,
     /// Print the whole policy in Markdown
@@ -202,6 +203,8 @@ Examples:
   pimento explain openat
   pimento explain ioctl TIOCSTI
   pimento explain prctl
+  pimento explain CAP_FSTAT
+  pimento explain rights
   pimento explain --all > policy.md";
 
 const COMPLETION_EXAMPLES: &str = "\

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::failure::{self, Failure};
 use crate::holding::{EXEC, READ, WRITE};
+use crate::text::wrapped;
 use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
@@ -88,27 +89,13 @@ pub fn run_help() -> String {
         let rights = wrapped(&rights.replace(',', ", "), "            ", 98);
         let _ = writeln!(text, "  {option:<9} {}", rights.trim_start());
     }
+    text.push_str("  All rights, and what each allows: pimento explain rights\n");
     text.push_str("\nExit status:\n");
     for (status, when) in statuses() {
         let _ = writeln!(text, "  {status:<14} {when}");
     }
     text.truncate(text.trim_end().len());
     text
-}
-
-fn wrapped(text: &str, indent: &str, width: usize) -> String {
-    let mut out = String::new();
-    let mut line = indent.to_owned();
-    for word in text.split_whitespace() {
-        if line.len() + word.len() + 1 > width && line.len() > indent.len() {
-            out.push_str(line.trim_end());
-            out.push('\n');
-            line = indent.to_owned();
-        }
-        line.push_str(word);
-        line.push(' ');
-    }
-    out + line.trim_end()
 }
 
 /// A completion script.
@@ -191,6 +178,8 @@ fn sections(whole: bool) -> Roff {
     for (option, rights) in sets() {
         roff.control("TP", []).text([bold(option)]).text([roman(rights.replace(',', ", "))]);
     }
+    let list = [roman("All rights, and what each allows: "), bold("pimento explain rights")];
+    roff.control("PP", []).text(list);
     roff.control("SH", ["EXIT STATUS"]);
     for (status, when) in statuses() {
         roff.control("TP", []).text([bold(status)]).text([roman(when)]);

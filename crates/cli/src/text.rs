@@ -40,6 +40,22 @@ pub fn columns(indent: &str, rows: &[Vec<String>]) -> String {
     out
 }
 
+/// Lines of at most this width, with this indent.
+pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut line = indent.to_owned();
+    for word in text.split_whitespace() {
+        if line.len() + word.len() + 1 > width && line.len() > indent.len() {
+            out.push_str(line.trim_end());
+            out.push('\n');
+            line = indent.to_owned();
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    out + line.trim_end()
+}
+
 /// Names, with "and" or "or" before the last.
 pub fn listed(names: &[String], word: &str) -> String {
     match names {

@@ -202,8 +202,7 @@ fn cover(mut left: Rights, mut rows: Vec<(usize, Rights)>) -> Vec<usize> {
 }
 
 /// The candidate that `word` was most likely meant to be, if any is near enough: by the number of letters to
-/// insert, remove, replace or swap, at most a third of the word's. A word that starts just one candidate is near
-/// it, too.
+/// insert, remove, replace or swap, at most a third of the word's. If none is, the shortest that starts with the word.
 ///
 /// ```
 /// use rights::nearest;

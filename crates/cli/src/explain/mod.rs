@@ -8,8 +8,9 @@ mod words;
 
 use crate::args::ExplainArgs;
 use crate::failure::Failure;
-use crate::text::columns;
+use crate::text::{columns, wrapped};
 use policy::{Arg, Call, Command, Namespace, Op, Verdict};
+use rights::{Rights, Row};
 use std::fmt::Write;
 
 /// What was asked for, one entry after the other.
@@ -25,6 +26,9 @@ pub fn explain(args: &ExplainArgs) -> Result<String, Failure> {
 enum Entry {
     Call(&'static Call),
     Command(&'static Call, &'static Namespace, &'static Command),
+    Right(&'static Row),
+    /// All rights, by their names.
+    Rights,
 }
 
 /// What the words mean. A command behind its call (`ioctl TIOCSTI`) stands for itself only.
@@ -55,6 +59,15 @@ fn entries(words: &[String]) -> Result<Vec<Entry>, Failure> {
             }
             continue;
         }
+        if word.eq_ignore_ascii_case("rights") {
+            entries.push(Entry::Rights);
+            continue;
+        }
+        // With CAP_ only: read is a call.
+        if let Some(row) = rights::RIGHTS.iter().find(|row| row.name.eq_ignore_ascii_case(word)) {
+            entries.push(Entry::Right(row));
+            continue;
+        }
         let commands: Vec<Entry> = namespaces()
             .filter_map(|(call, namespace)| {
                 Some(Entry::Command(call, namespace, command_of(namespace, word)?))
@@ -64,8 +77,9 @@ fn entries(words: &[String]) -> Result<Vec<Entry>, Failure> {
             let names = policy::all().map(|call| call.name);
             let commands =
                 namespaces().flat_map(|(_, namespace)| namespace.commands).map(|command| command.name);
+            let rights = rights::RIGHTS.iter().map(|row| row.name);
             let line = format!("the policy has no system call or command {word:?}");
-            return Err(not_known(line, word, names.chain(commands)));
+            return Err(not_known(line, word, names.chain(commands).chain(rights)));
         }
         entries.extend(commands);
     }
@@ -102,6 +116,8 @@ impl Entry {
         match self {
             Entry::Call(call) => text_of_call(call),
             Entry::Command(call, namespace, command) => text_of_command(call, namespace, command),
+            Entry::Right(row) => text_of_right(row),
+            Entry::Rights => text_of_rights(),
         }
     }
 }
@@ -140,7 +156,7 @@ fn text_of_command(call: &Call, namespace: &Namespace, command: &Command) -> Str
     let value = words::value(namespace, command.value);
     let mut text = format!("{} {} ({value})\n  {}\n\n", call.name, command.name, command.why);
     let mut rows = columns_of(call, &command.verdict, command.hosted.as_ref());
-    let own = call.first_fd().map_or(rights::Rights::NONE, |fd| always(call, fd));
+    let own = call.first_fd().map_or(Rights::NONE, |fd| always(call, fd));
     let needs = command.needs.union(&own);
     if !needs.is_empty() {
         rows.push(vec!["the descriptor needs".into(), words::rights(&needs)]);
@@ -149,14 +165,52 @@ fn text_of_command(call: &Call, namespace: &Namespace, command: &Command) -> Str
     text
 }
 
+fn text_of_right(row: &Row) -> String {
+    let words = Rights::from(row.right).words();
+    let mut text = format!(
+        "{} ({:#x} of word {})\n  {}\n",
+        row.name,
+        words[row.right.index()],
+        row.right.index(),
+        row.allows
+    );
+    let includes: Vec<String> = rights::RIGHTS
+        .iter()
+        .filter(|other| row.right != other.right && Rights::from(row.right).is_set(other.right))
+        .map(|other| other.name.to_owned())
+        .collect();
+    let asks = |arg: &Arg| match arg {
+        Arg::Fd(needs) | Arg::Path(needs) => needs.iter().any(|need| need.rights.is_set(row.right)),
+        _ => false,
+    };
+    let calls = policy::all().filter(|call| call.args.iter().any(asks)).map(|call| call.name.to_owned());
+    let commands = namespaces().flat_map(|(call, namespace)| {
+        let asking = namespace.commands.iter().filter(|command| command.needs.is_set(row.right));
+        asking.map(|command| format!("{} {}", call.name, command.name))
+    });
+    let asking: Vec<String> = calls.chain(commands).collect();
+    for (what, names) in [("includes", includes), ("asked for by", asking)] {
+        if !names.is_empty() {
+            let _ = write!(text, "\n  {what}\n{}\n", wrapped(&names.join(", "), "    ", 100));
+        }
+    }
+    text
+}
+
+fn text_of_rights() -> String {
+    let rows: Vec<Vec<String>> =
+        rights::RIGHTS.iter().map(|row| vec![row.short_name().into(), row.allows.into()]).collect();
+    columns("", &rows)
+}
+
 /// What an argument needs whatever the other arguments are.
-fn always(call: &Call, arg: usize) -> rights::Rights {
+fn always(call: &Call, arg: usize) -> Rights {
     match call.args[arg] {
         Arg::Fd(needs) | Arg::Path(needs) => {
             let always = needs.iter().filter(|need| need.when.is_empty());
-            always.fold(rights::Rights::NONE, |set, need| set.union(&need.rights))
+            always.fold(Rights::NONE, |set, need| set.union(&need.rights))
         }
-        _ => rights::Rights::NONE,
+        _ => Rights::NONE,
     }
 }
 
@@ -204,6 +258,18 @@ mod tests {
                 assert!(text.contains(command.name) && text.contains(command.why), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn rights_tell_who_asks_for_them() {
+        let told = |word: &str| entries(&[word.to_owned()]).unwrap()[0].text();
+        let mmap_rx = told("cap_mmap_rx");
+        assert!(mmap_rx.starts_with("CAP_MMAP_RX (0x20000000000003d of word 0)\n"), "{mmap_rx}");
+        assert!(mmap_rx.contains("CAP_MMAP_R, CAP_MMAP_X"), "{mmap_rx}");
+        assert!(told("CAP_READ").contains("read, readv"));
+        let all = told("rights");
+        assert_eq!(all.lines().count(), rights::RIGHTS.len());
+        assert!(rights::RIGHTS.iter().all(|row| all.contains(row.allows)));
     }
 
     #[test]
