@@ -1,0 +1,329 @@
+//! The thread whose call is being served: its memory, its descriptors, its process and its kin.
+
+use crate::errno::Errno;
+use crate::fail::Fail;
+use crate::identity::{Identity, Status};
+use crate::listener::Listener;
+use crate::sys::{self, Notif};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A process under the monitor, as far as it is known. Kept for speed alone: everything in it can be read anew.
+#[derive(Debug)]
+pub struct Process {
+    /// Its number.
+    tgid: u32,
+    /// A descriptor of it: as long as it is held, the number is known to be the same process or a dead one.
+    pidfd: OwnedFd,
+    cwd: Mutex<Option<WorkingDirectory>>,
+    /// The thread whose chdir was let go on and may not have happened yet; 0: none.
+    moving: AtomicU32,
+}
+
+#[derive(Debug, Clone)]
+struct WorkingDirectory {
+    dir: Arc<OwnedFd>,
+    path: Vec<u8>,
+    epoch: u64,
+}
+
+/// The processes under a monitor.
+#[derive(Debug)]
+pub struct Processes {
+    threads: Mutex<Threads>,
+    /// Grows whenever a working directory or its name may have changed.
+    epoch: AtomicU64,
+    /// Whether any process has changed its credentials.
+    credentials_vary: AtomicBool,
+    /// The identity that everything started with.
+    own: Identity,
+    /// The monitor's number: every process under it descends from it.
+    monitor: u32,
+    session: usize,
+}
+
+#[derive(Debug, Default)]
+struct Threads {
+    by_tid: HashMap<u32, Arc<Process>>,
+    /// The size at which the dead are next looked for.
+    sweep_at: usize,
+}
+
+/// A thread that waits for its call to be answered.
+pub struct Caller<'a> {
+    listener: &'a Listener,
+    processes: &'a Processes,
+    process: Arc<Process>,
+    notif: Notif,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Processes {
+    /// None yet.
+    pub fn new() -> Result<Processes, Errno> {
+        Ok(Processes {
+            threads: Mutex::new(Threads { by_tid: HashMap::new(), sweep_at: 64 }),
+            epoch: AtomicU64::new(0),
+            credentials_vary: AtomicBool::new(false),
+            own: Identity::own()?,
+            monitor: std::process::id(),
+            session: sys::getsid(0)?,
+        })
+    }
+
+    fn process_of(&self, tid: u32) -> Result<Arc<Process>, Errno> {
+        let known = lock(&self.threads).by_tid.get(&tid).cloned();
+        if let Some(process) = known
+            && process.is_alive()
+            && (process.tgid == tid || sys::is_thread_of(process.tgid, tid))
+        {
+            return Ok(process);
+        }
+        let tgid = Status::read(tid)?.tgid;
+        let mut threads = lock(&self.threads);
+        let shared = threads.by_tid.get(&tgid).filter(|process| process.is_alive()).cloned();
+        let process = match shared {
+            Some(process) => process,
+            None => Arc::new(Process {
+                tgid,
+                pidfd: sys::pidfd_open(tgid)?,
+                cwd: Mutex::new(None),
+                moving: AtomicU32::new(0),
+            }),
+        };
+        if threads.by_tid.len() >= threads.sweep_at {
+            threads
+                .by_tid
+                .retain(|&tid, process| process.is_alive() && (process.tgid == tid || sys::is_thread_of(process.tgid, tid)));
+            threads.sweep_at = 64.max(threads.by_tid.len() * 2);
+        }
+        threads.by_tid.insert(tgid, process.clone());
+        threads.by_tid.insert(tid, process.clone());
+        Ok(process)
+    }
+
+    /// Forgets the working directories: some name has changed.
+    pub fn names_changed(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The monitor's own identity.
+    pub fn own_identity(&self) -> &Identity {
+        &self.own
+    }
+
+    /// Whether the process descends from the monitor: with its descriptor, if so.
+    pub fn kin(&self, pid: u32) -> Option<OwnedFd> {
+        let pidfd = sys::pidfd_open(pid).ok()?;
+        let mut at = pid;
+        // Deeper than any tree of processes that a machine has.
+        for _ in 0..100_000 {
+            at = parent_of(at)?;
+            if at == self.monitor {
+                // The number was this process's throughout if it still lives.
+                return sys::pidfd_signal(pidfd.as_fd(), 0, None).is_ok().then_some(pidfd);
+            }
+            if at <= 1 {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+/// The parent of a process.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything; what follows the last one does not.
+    let after = stat.iter().rposition(|&byte| byte == b')')? + 1;
+    let text = std::str::from_utf8(&stat[after..]).ok()?;
+    text.split_whitespace().nth(1)?.parse().ok()
+}
+
+impl Process {
+    fn is_alive(&self) -> bool {
+        !matches!(sys::pidfd_signal(self.pidfd.as_fd(), 0, None), Err(Errno::SRCH))
+    }
+}
+
+impl<'a> Caller<'a> {
+    /// The thread that a notification came from.
+    pub fn new(listener: &'a Listener, processes: &'a Processes, notif: Notif) -> Result<Caller<'a>, Fail> {
+        let process = processes.process_of(notif.tid).map_err(|_| Fail::Gone)?;
+        // This thread calls again, so its chdir is over.
+        let _ = process.moving.compare_exchange(notif.tid, 0, Ordering::SeqCst, Ordering::SeqCst);
+        Ok(Caller { listener, processes, process, notif })
+    }
+
+    /// The call's arguments.
+    pub fn args(&self) -> &[u64; 6] {
+        &self.notif.args
+    }
+
+    /// Its thread.
+    pub fn tid(&self) -> u32 {
+        self.notif.tid
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.process.tgid
+    }
+
+    /// The processes under this monitor.
+    pub fn processes(&self) -> &'a Processes {
+        self.processes
+    }
+
+    /// Whether it still waits: what was read of it was its own, not that of a thread which got its number since.
+    pub fn still_there(&self) -> Result<(), Errno> {
+        if self.listener.is_valid(self.notif.id) { Ok(()) } else { Err(Errno::SRCH) }
+    }
+
+    /// A path at `address`, without its NUL.
+    pub fn path(&self, address: u64) -> Result<Vec<u8>, Fail> {
+        self.string(address, libc::PATH_MAX as usize, Errno::NAMETOOLONG)
+    }
+
+    /// A string at `address`, without its NUL, which has to come within `max` bytes.
+    pub fn string(&self, address: u64, max: usize, too_long: Errno) -> Result<Vec<u8>, Fail> {
+        let mut bytes = Vec::with_capacity(256);
+        let mut chunk = [0u8; 4096];
+        while bytes.len() < max {
+            let at = address.wrapping_add(bytes.len() as u64);
+            // Not over the end of a page: the next need not be there.
+            let len = (4096 - (at as usize & 4095)).min(if bytes.is_empty() { 512 } else { 4096 }).min(max - bytes.len());
+            let len = self.read_some(at, &mut chunk[..len])?;
+            match chunk[..len].iter().position(|&byte| byte == 0) {
+                Some(end) => {
+                    bytes.extend_from_slice(&chunk[..end]);
+                    self.valid()?;
+                    return Ok(bytes);
+                }
+                None => bytes.extend_from_slice(&chunk[..len]),
+            }
+        }
+        Err(too_long.into())
+    }
+
+    fn read_some(&self, address: u64, into: &mut [u8]) -> Result<usize, Fail> {
+        match sys::read_memory(self.notif.tid, address, into) {
+            Ok(0) | Err(Errno::FAULT) => Err(Errno::FAULT.into()),
+            Ok(len) => Ok(len),
+            // The memory cannot be had (its process has become unreadable): fail closed.
+            Err(_) => self.valid().and(Err(Errno::FAULT.into())),
+        }
+    }
+
+    fn valid(&self) -> Result<(), Fail> {
+        self.still_there().map_err(|_| Fail::Gone)
+    }
+
+    /// Exactly `into.len()` bytes at `address`.
+    pub fn read(&self, address: u64, into: &mut [u8]) -> Result<(), Fail> {
+        let mut done = 0;
+        while done < into.len() {
+            done += self.read_some(address.wrapping_add(done as u64), &mut into[done..])?;
+        }
+        self.valid()
+    }
+
+    /// Numbers at `address`.
+    pub fn read_words<const N: usize>(&self, address: u64) -> Result<[u64; N], Fail> {
+        let mut bytes = vec![0; N * 8];
+        self.read(address, &mut bytes)?;
+        let mut words = [0; N];
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(chunk.try_into().unwrap_or_default());
+        }
+        Ok(words)
+    }
+
+    /// Writes all of `from` at `address`.
+    pub fn write(&self, address: u64, from: &[u8]) -> Result<(), Fail> {
+        match sys::write_memory(self.notif.tid, address, from) {
+            Ok(len) if len == from.len() => Ok(()),
+            _ => Err(Errno::FAULT.into()),
+        }
+    }
+
+    /// A copy of its descriptor.
+    pub fn descriptor(&self, number: i32) -> Result<OwnedFd, Errno> {
+        if number < 0 {
+            return Err(Errno::BADF);
+        }
+        sys::pidfd_getfd(self.process.pidfd.as_fd(), number)
+    }
+
+    /// Installs a copy of `fd` among its descriptors.
+    pub fn install(&self, fd: &OwnedFd, cloexec: bool) -> Result<usize, Errno> {
+        self.listener.install(self.notif.id, fd.as_fd(), cloexec)
+    }
+
+    /// Its working directory, and where that lies.
+    pub fn working_directory(&self) -> Result<(Arc<OwnedFd>, Vec<u8>), Fail> {
+        let epoch = self.processes.epoch.load(Ordering::SeqCst);
+        let mut cached = lock(&self.process.cwd);
+        if let Some(cwd) = &*cached
+            && cwd.epoch == epoch
+        {
+            return Ok((cwd.dir.clone(), cwd.path.clone()));
+        }
+        let link = std::ffi::CString::new(format!("/proc/{}/cwd", self.notif.tid)).map_err(|_| Errno::INVAL)?;
+        let dir = Arc::new(sys::open_path(&link, libc::O_PATH | libc::O_DIRECTORY, 0)?);
+        self.valid()?;
+        let path = crate::lookup::location(dir.as_fd())?.ok_or(Errno::NOENT)?;
+        if self.process.moving.load(Ordering::SeqCst) == 0 {
+            *cached = Some(WorkingDirectory { dir: dir.clone(), path: path.clone(), epoch });
+        }
+        Ok((dir, path))
+    }
+
+    /// Its working directory is about to change: the call is let go on.
+    pub fn moves(&self) {
+        self.process.moving.store(self.notif.tid, Ordering::SeqCst);
+        *lock(&self.process.cwd) = None;
+        self.processes.names_changed();
+    }
+
+    /// Its status, read anew.
+    pub fn status(&self) -> Result<Status, Fail> {
+        let status = Status::read(self.notif.tid)?;
+        self.valid()?;
+        Ok(status)
+    }
+
+    /// Its umask.
+    pub fn umask(&self) -> Result<u32, Fail> {
+        Ok(self.status()?.umask)
+    }
+
+    /// Its identity; None: the monitor's own.
+    pub fn identity(&self) -> Result<Option<Identity>, Fail> {
+        if self.processes.credentials_vary.load(Ordering::SeqCst) {
+            Ok(Some(self.status()?.identity))
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// It is about to change its credentials: from now on they are read for each call.
+    pub fn changes_credentials(&self) {
+        self.processes.credentials_vary.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether `pid` is a process under the same monitor.
+    pub fn is_kin(&self, pid: u32) -> bool {
+        self.processes.kin(pid).is_some()
+    }
+
+    /// Whether the monitor's controlling terminal is its too.
+    pub fn shares_terminal(&self) -> bool {
+        sys::getsid(self.process.tgid) == Ok(self.processes.session)
+    }
+}

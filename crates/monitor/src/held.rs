@@ -1,0 +1,355 @@
+//! What a hosted program may name: a tree of the paths that are held for it. Every lookup that is not relative to
+//! a descriptor from outside starts here, at the root, and the deepest held directory on its way decides with its
+//! rights.
+
+use crate::errno::Errno;
+use crate::sys::{self, OpenHow};
+use rights::{Right, Rights};
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Which names of a held directory count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// All.
+    All,
+    /// Shared objects: names with `.so` in them. Others can be named but not opened.
+    Libraries,
+}
+
+/// A node of the tree, by its number.
+pub type NodeId = usize;
+
+/// What a node is.
+#[derive(Debug)]
+pub enum What {
+    /// A directory above a held one: it can be named, and asked for its status, but not listed.
+    Above(OwnedFd),
+    /// A held directory, with all beneath it.
+    Directory { dir: OwnedFd, rights: Rights, only: Only },
+    /// A held file.
+    File { file: OwnedFd, rights: Rights },
+    /// A symbolic link on the way to something held, with its text.
+    Link(Vec<u8>),
+    /// The root of a procfs: served by [`crate::procfs`]. The directory beneath which it lies may add rights.
+    Proc { dir: OwnedFd, rights: Rights },
+}
+
+#[derive(Debug)]
+struct Node {
+    parent: NodeId,
+    path: Vec<u8>,
+    what: What,
+    children: BTreeMap<Vec<u8>, NodeId>,
+}
+
+/// The tree.
+#[derive(Debug)]
+pub struct Held {
+    nodes: Vec<Node>,
+}
+
+/// What may be done with a directory above a held one.
+pub const ABOVE: Rights = Rights::of(&[Right::LOOKUP, Right::FSTAT, Right::FCHDIR, Right::FSTATFS]);
+
+/// The most symbolic links that one lookup follows, as in the kernel.
+pub const MAX_LINKS: usize = 40;
+
+impl Held {
+    /// A tree that holds nothing.
+    pub fn new() -> Result<Held, Errno> {
+        let root = sys::open_path(c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
+        let root = Node { parent: 0, path: b"/".to_vec(), what: What::Above(root), children: BTreeMap::new() };
+        Ok(Held { nodes: vec![root] })
+    }
+
+    /// Holds what is at `path`, an absolute path, with `rights` besides those that it may have already, and with it
+    /// the directories above it and the links on the way. A library directory that a directory held in full
+    /// already covers stays as it is.
+    pub fn hold(&mut self, path: &Path, rights: Rights, only: Only) -> Result<NodeId, Errno> {
+        let mut at: NodeId = 0;
+        let mut todo: Vec<Vec<u8>> = components(path.as_os_str().as_bytes()).rev().map(<[u8]>::to_vec).collect();
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            if name == b".." {
+                at = self.nodes[at].parent;
+                continue;
+            }
+            let child = match self.nodes[at].children.get(&name) {
+                Some(&child) => child,
+                None => self.insert(at, name)?,
+            };
+            match &self.nodes[child].what {
+                What::Link(text) => {
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err(Errno::LOOP);
+                    }
+                    if text.starts_with(b"/") {
+                        at = 0;
+                    }
+                    todo.extend(components(text).rev().map(<[u8]>::to_vec));
+                }
+                _ => at = child,
+            }
+        }
+        self.grant(at, rights, only);
+        Ok(at)
+    }
+
+    /// Notes the symbolic link at `path`, such as /bin on a merged /usr, if there is one: it can be read and followed.
+    pub fn note_link(&mut self, path: &Path) {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+        let name = name.as_bytes();
+        let is_link = |held: &Held, at| held.open_child(at, name).is_ok_and(|(_, mode)| mode == libc::S_IFLNK);
+        if let Ok(at) = self.hold(parent, Rights::NONE, Only::All)
+            && self.child(at, name).is_none()
+            && is_link(self, at)
+        {
+            let _ = self.insert(at, name.to_vec());
+        }
+    }
+
+    /// Marks the procfs mounted at `path`, with the rights of the held directory around it besides `rights`.
+    pub fn hold_proc(&mut self, path: &Path, rights: Rights) -> Result<(), Errno> {
+        let node = self.hold(path, Rights::NONE, Only::All)?;
+        let covering = self.rights(node);
+        let what = &mut self.nodes[node].what;
+        let (What::Above(dir) | What::Directory { dir, .. } | What::Proc { dir, .. }) = what else {
+            return Err(Errno::NOTDIR);
+        };
+        let dir = dir.try_clone().map_err(|_| Errno::MFILE)?;
+        *what = What::Proc { dir, rights: covering.difference(&ABOVE).union(&rights) };
+        Ok(())
+    }
+
+    /// Holds what is at `path` unless a held directory already gives it these rights.
+    pub fn hold_also(&mut self, path: &Path, rights: Rights, only: Only) -> Result<(), Errno> {
+        let (node, _) = self.descend(path.as_os_str().as_bytes());
+        let literal = path.canonicalize().is_ok_and(|real| real == path);
+        match &self.nodes[node].what {
+            What::Directory { rights: has, only: Only::All, .. } if literal && has.contains(&rights) => Ok(()),
+            _ => self.hold(path, rights, only).map(drop),
+        }
+    }
+
+    fn open_child(&self, at: NodeId, name: &[u8]) -> Result<(OwnedFd, u32), Errno> {
+        let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+        let how = OpenHow { flags: (libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC) as u64, ..OpenHow::default() };
+        let fd = sys::openat2(self.directory(at).ok_or(Errno::NOTDIR)?, &name, &how)?;
+        let mode = sys::stat(fd.as_fd())?.st_mode & libc::S_IFMT;
+        Ok((fd, mode))
+    }
+
+    /// A new node for what is there on disk; inside a held directory it has that one's rights.
+    fn insert(&mut self, at: NodeId, name: Vec<u8>) -> Result<NodeId, Errno> {
+        let (fd, mode) = self.open_child(at, &name)?;
+        let inherited = match &self.nodes[at].what {
+            What::Directory { rights, only, .. } => Some((*rights, *only)),
+            _ => None,
+        };
+        let what = match (mode, inherited) {
+            (libc::S_IFLNK, _) => {
+                let mut text = vec![0; libc::PATH_MAX as usize];
+                let len = sys::readlink(fd.as_fd(), c"", &mut text)?;
+                text.truncate(len);
+                What::Link(text)
+            }
+            (libc::S_IFDIR, None) => What::Above(fd),
+            (libc::S_IFDIR, Some((rights, only))) => What::Directory { dir: fd, rights, only },
+            (_, inherited) => What::File { file: fd, rights: inherited.map_or(Rights::NONE, |(rights, _)| rights) },
+        };
+        let path = join(&self.nodes[at].path, &name);
+        self.nodes.push(Node { parent: at, path, what, children: BTreeMap::new() });
+        let child = self.nodes.len() - 1;
+        self.nodes[at].children.insert(name, child);
+        Ok(child)
+    }
+
+    fn grant(&mut self, node: NodeId, more: Rights, kind: Only) {
+        if more.is_empty() {
+            return;
+        }
+        let what = &mut self.nodes[node].what;
+        match what {
+            What::Above(dir) => {
+                if let Ok(dir) = dir.try_clone() {
+                    *what = What::Directory { dir, rights: more, only: kind };
+                }
+                // What was only a way to something held is now held itself; what is held by itself keeps its rights.
+                let below: Vec<NodeId> = self.nodes[node].children.values().copied().collect();
+                for child in below {
+                    if matches!(self.nodes[child].what, What::Above(_)) {
+                        self.grant(child, more, kind);
+                    }
+                }
+            }
+            // Held in full for the program: the library directories of the default set add nothing to it.
+            What::Directory { only: Only::All, .. } if kind == Only::Libraries => {}
+            What::Directory { rights, only, .. } => {
+                *rights = rights.union(&more);
+                *only = kind;
+            }
+            What::File { rights, .. } | What::Proc { rights, .. } => *rights = rights.union(&more),
+            What::Link(_) => {}
+        }
+    }
+
+    /// The deepest node on the way of `path`, an absolute path that is taken literally, and the rest.
+    pub fn descend<'p>(&self, path: &'p [u8]) -> (NodeId, &'p [u8]) {
+        let mut at = 0;
+        let mut rest = trim_slashes(path);
+        while !rest.is_empty() {
+            let (name, after) = split_first(rest);
+            if name == b"." {
+                rest = after;
+                continue;
+            }
+            match self.nodes[at].children.get(name) {
+                Some(&child) => at = child,
+                None => break,
+            }
+            rest = after;
+        }
+        (at, rest)
+    }
+
+    /// The child of a node.
+    pub fn child(&self, node: NodeId, name: &[u8]) -> Option<NodeId> {
+        self.nodes[node].children.get(name).copied()
+    }
+
+    /// Whether anything held lies beneath a node.
+    pub fn has_children(&self, node: NodeId) -> bool {
+        !self.nodes[node].children.is_empty()
+    }
+
+    /// The node above.
+    pub fn parent(&self, node: NodeId) -> NodeId {
+        self.nodes[node].parent
+    }
+
+    /// Its path.
+    pub fn path(&self, node: NodeId) -> &[u8] {
+        &self.nodes[node].path
+    }
+
+    /// What it is.
+    pub fn what(&self, node: NodeId) -> &What {
+        &self.nodes[node].what
+    }
+
+    /// Its directory, if it is one.
+    pub fn directory(&self, node: NodeId) -> Option<BorrowedFd<'_>> {
+        match &self.nodes[node].what {
+            What::Above(dir) | What::Directory { dir, .. } | What::Proc { dir, .. } => Some(dir.as_fd()),
+            What::File { .. } | What::Link(_) => None,
+        }
+    }
+
+    /// Its rights.
+    pub fn rights(&self, node: NodeId) -> Rights {
+        match &self.nodes[node].what {
+            What::Above(_) | What::Link(_) => ABOVE,
+            What::Directory { rights, .. } | What::File { rights, .. } | What::Proc { rights, .. } => *rights,
+        }
+    }
+
+    /// The rights of the name `name` directly in a directory whose node is `node`.
+    pub fn rights_of_name(&self, node: NodeId, name: &[u8]) -> Rights {
+        match &self.nodes[node].what {
+            What::Directory { only: Only::Libraries, .. } if !name.windows(3).any(|part| part == b".so") => ABOVE,
+            _ => self.rights(node),
+        }
+    }
+
+    /// Whether the literal path is a node: a held name, which may be neither moved nor removed.
+    pub fn is_node(&self, path: &[u8]) -> bool {
+        self.descend(path).1.is_empty()
+    }
+
+    /// Every directory and file with all of `rights`.
+    pub fn with(&self, wanted: Rights) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.nodes.iter().filter_map(move |node| match &node.what {
+            What::Directory { dir, rights, .. } if rights.contains(&wanted) => Some(dir.as_fd()),
+            What::File { file, rights } if rights.contains(&wanted) => Some(file.as_fd()),
+            _ => None,
+        })
+    }
+
+    /// What every held directory and file permits.
+    pub fn common_rights(&self) -> impl Iterator<Item = Rights> {
+        self.nodes.iter().filter_map(|node| match &node.what {
+            What::Directory { rights, .. } | What::File { rights, .. } => Some(*rights),
+            _ => None,
+        })
+    }
+}
+
+/// The procfs mounts of this process.
+pub fn proc_mounts() -> Vec<std::path::PathBuf> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    if File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_end(&mut text)).is_err() {
+        return vec!["/proc".into()];
+    }
+    let mut mounts = Vec::new();
+    for line in text.split(|&byte| byte == b'\n') {
+        let fields: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+        let kind = fields.iter().position(|field| *field == b"-").and_then(|dash| fields.get(dash + 1));
+        if let (Some(&b"proc"), Some(path)) = (kind.map(|kind| &kind[..]).as_ref(), fields.get(4)) {
+            mounts.push(OsStr::from_bytes(&unescape(path)).into());
+        }
+    }
+    mounts
+}
+
+/// Undoes the octal escapes of mountinfo.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        match (byte, after) {
+            (b'\\', [a, b, c, tail @ ..]) if [a, b, c].iter().all(|digit| (b'0'..b'8').contains(digit)) => {
+                out.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
+                rest = tail;
+            }
+            _ => {
+                out.push(byte);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+/// `directory/name`.
+pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut path = directory.to_vec();
+    if path.last() != Some(&b'/') && !name.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+/// The path without slashes in front.
+pub fn trim_slashes(path: &[u8]) -> &[u8] {
+    let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
+    &path[start..]
+}
+
+/// The first component, and the rest without slashes in front.
+pub fn split_first(path: &[u8]) -> (&[u8], &[u8]) {
+    let end = path.iter().position(|&byte| byte == b'/').unwrap_or(path.len());
+    (&path[..end], trim_slashes(&path[end..]))
+}
+
+/// The components that mean something: no empty ones, no `.`.
+pub fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".")
+}

@@ -1,0 +1,68 @@
+//! The listener of a filter: where the notifications come from and the answers go.
+
+use crate::errno::Errno;
+use crate::sys::{self, Notif};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The listener.
+#[derive(Debug)]
+pub struct Listener {
+    fd: OwnedFd,
+}
+
+/// How a call is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It returns this.
+    Value(i64),
+    /// It fails with this.
+    Error(Errno),
+    /// The kernel carries it out.
+    GoOn,
+}
+
+impl Listener {
+    /// Over a descriptor that seccomp(2) returned.
+    pub fn new(fd: OwnedFd) -> Listener {
+        // Before Linux 6.6 this is not there, and answers are slower.
+        let _ = sys::notif_sync_wake_up(fd.as_fd());
+        Listener { fd }
+    }
+
+    /// The next notification. None: no process is left that could make one.
+    pub fn next(&self) -> Option<Notif> {
+        loop {
+            match sys::notif_recv(self.fd.as_fd()) {
+                Ok(notif) => return Some(notif),
+                // ENOENT: the caller died, or the last process did.
+                Err(Errno::NOENT) if self.is_abandoned() => return None,
+                Err(Errno::NOENT | Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Whether no process is under the filter any more.
+    fn is_abandoned(&self) -> bool {
+        matches!(sys::poll(self.fd.as_fd(), 0, 0), Ok(1))
+    }
+
+    /// Answers a notification. A caller that is gone needs no answer.
+    pub fn answer(&self, id: u64, answer: Answer) {
+        let _ = match answer {
+            Answer::Value(value) => sys::notif_send(self.fd.as_fd(), id, value, 0, false),
+            Answer::Error(Errno(error)) => sys::notif_send(self.fd.as_fd(), id, 0, error, false),
+            Answer::GoOn => sys::notif_send(self.fd.as_fd(), id, 0, 0, true),
+        };
+    }
+
+    /// Whether the caller still waits.
+    pub fn is_valid(&self, id: u64) -> bool {
+        sys::notif_valid(self.fd.as_fd(), id)
+    }
+
+    /// Installs a descriptor with the caller.
+    pub fn install(&self, id: u64, fd: BorrowedFd, cloexec: bool) -> Result<usize, Errno> {
+        sys::notif_addfd(self.fd.as_fd(), id, fd, cloexec)
+    }
+}

@@ -1,0 +1,631 @@
+//! From a path to what it names. A path that stays beneath one held directory costs one openat2 with
+//! RESOLVE_BENEATH; what is left (links from one held directory to another, `..` between them, directories held
+//! within others, procfs) is walked here, a component at a time, with a descriptor for each directory on the way,
+//! so that nobody's rename or new link can lead it elsewhere.
+
+use crate::caller::Caller;
+use crate::errno::Errno;
+use crate::fail::Fail;
+use crate::held::{Held, MAX_LINKS, NodeId, What, components, join, split_first};
+use crate::procfs::{self, Entry};
+use crate::sys::{self, OpenHow};
+use rights::{Right, Rights};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+const LITERAL: u64 = BENEATH | libc::RESOLVE_NO_SYMLINKS;
+
+/// How often a lookup that raced with a rename or a new link is tried again.
+const RACES: usize = 16;
+
+const PROC_SUPER_MAGIC: libc::c_long = 0x9fa0;
+
+/// Where a lookup starts, and its path.
+pub struct Start<'a> {
+    held: &'a Held,
+    caller: &'a Caller<'a>,
+    from: From,
+    path: Vec<u8>,
+}
+
+/// What a path is relative to.
+enum From {
+    /// Nothing: it is absolute.
+    Root,
+    /// A directory in the tree: the working directory, or a descriptor's.
+    Within { dir: std::sync::Arc<OwnedFd>, path: Vec<u8> },
+    /// A directory descriptor that the program was given from outside: all rights, strictly beneath it.
+    Beyond { dir: std::sync::Arc<OwnedFd> },
+}
+
+/// What a lookup found: a handle of the object itself.
+pub struct Handle {
+    /// An O_PATH descriptor, or the caller's own where the path named one.
+    pub fd: OwnedFd,
+}
+
+/// A name in a directory.
+pub struct Place<'a> {
+    dir: Dir<'a>,
+    /// The name, which the kernel is to take literally; `.` for the directory itself.
+    pub name: CString,
+    /// Whether the name is held itself, or leads to something held: it is to stay.
+    pub fixed: bool,
+}
+
+enum Dir<'a> {
+    Held(BorrowedFd<'a>),
+    Shared(std::sync::Arc<OwnedFd>),
+    Own(OwnedFd),
+}
+
+impl Place<'_> {
+    /// The directory.
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        match &self.dir {
+            Dir::Held(dir) => *dir,
+            Dir::Shared(dir) => dir.as_fd(),
+            Dir::Own(dir) => dir.as_fd(),
+        }
+    }
+}
+
+/// Where a walk has come to: a node, and the directories beneath it that are not nodes.
+struct Cursor<'a> {
+    held: &'a Held,
+    node: NodeId,
+    below: Vec<(OwnedFd, Vec<u8>)>,
+}
+
+/// What a walk ended at.
+enum End {
+    /// A name in the cursor's directory.
+    Name(Vec<u8>),
+    /// A held file.
+    File(NodeId),
+    /// Something of procfs, beneath this node.
+    Proc(NodeId, Entry),
+}
+
+/// What to do with the last component.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// Follow it if it is a link.
+    Follow,
+    /// Take it as it is.
+    Keep,
+}
+
+impl Cursor<'_> {
+    fn dir(&self) -> Result<BorrowedFd<'_>, Errno> {
+        match self.below.last() {
+            Some((dir, _)) => Ok(dir.as_fd()),
+            None => self.held.directory(self.node).ok_or(Errno::NOTDIR),
+        }
+    }
+    fn path(&self) -> Vec<u8> {
+        self.below.iter().fold(self.held.path(self.node).to_vec(), |path, (_, name)| join(&path, name))
+    }
+    fn up(&mut self) {
+        if self.below.pop().is_none() {
+            self.node = self.held.parent(self.node);
+        }
+    }
+}
+
+impl<'a> Start<'a> {
+    /// For a path relative to `dirfd` of the caller, which may be AT_FDCWD.
+    pub fn at(held: &'a Held, caller: &'a Caller<'a>, dirfd: i32, path: Vec<u8>) -> Result<Start<'a>, Fail> {
+        let from = if path.starts_with(b"/") {
+            From::Root
+        } else if dirfd == libc::AT_FDCWD {
+            let (dir, path) = caller.working_directory()?;
+            From::Within { dir, path }
+        } else {
+            let dir = std::sync::Arc::new(caller.descriptor(dirfd)?);
+            if sys::stat(dir.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR {
+                return Err(Errno::NOTDIR.into());
+            }
+            let location = location(dir.as_fd())?;
+            match location {
+                Some(path) if is_within(held, &path) => From::Within { dir, path },
+                Some(_) => From::Beyond { dir },
+                None => return Err(Fail::lacking(path, Rights::of(&[Right::LOOKUP]))),
+            }
+        };
+        if path.is_empty() {
+            return Err(Errno::NOENT.into());
+        }
+        Ok(Start { held, caller, from, path })
+    }
+
+    /// The absolute path, as far as it is known, for the report and for walking.
+    fn literal(&self) -> Vec<u8> {
+        match &self.from {
+            From::Root => self.path.clone(),
+            From::Within { path, .. } => join(path, &self.path),
+            From::Beyond { .. } => self.path.clone(),
+        }
+    }
+
+    /// Opens with `flags` (which an openat2 understands) and `mode`.
+    pub fn open(&self, flags: i32, mode: u32, needs: Rights) -> Result<Opened, Fail> {
+        let flags = (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
+        let how = |resolve| OpenHow { flags, mode: u64::from(mode), resolve };
+        let opened = match self.fast(needs, &self.path, &how)? {
+            Some(fd) => fd,
+            None => {
+                let last = if flags & (libc::O_NOFOLLOW as u64) != 0
+                    || flags & ((libc::O_CREAT | libc::O_EXCL) as u64) == (libc::O_CREAT | libc::O_EXCL) as u64
+                {
+                    Last::Keep
+                } else {
+                    Last::Follow
+                };
+                match self.slow_open(flags, mode, last, needs)? {
+                    Opened::New(fd) => return Ok(Opened::New(fd)),
+                    own => return Ok(own),
+                }
+            }
+        };
+        if sys::statfs(opened.as_fd())?.f_type == PROC_SUPER_MAGIC {
+            // A procfs that was not there when the tree was made: its `self` would be the monitor.
+            return Err(Fail::outside(self.literal()));
+        }
+        Ok(Opened::New(opened))
+    }
+
+    /// The same for a caller that asks with openat2 for a narrower lookup than it would get.
+    pub fn open_resolving(&self, flags: i32, mode: u32, needs: Rights, resolve: u64) -> Result<Opened, Fail> {
+        let flags = (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
+        let base = match (&self.from, self.held.descend(&self.literal())) {
+            (From::Beyond { dir }, _) => {
+                self.check(Rights::ALL, needs)?;
+                dir
+            }
+            (From::Within { dir, path }, (node, rest)) if self.held.descend(path).0 == node => {
+                self.check(self.held.rights_of_name(node, trim_slash(split_last(trim_slash(rest)).1)), needs)?;
+                if !matches!(self.held.what(node), What::Directory { .. }) || self.held.has_children(node) {
+                    return self.open_unresolved(resolve, flags as i32, mode, needs);
+                }
+                dir
+            }
+            _ => return self.open_unresolved(resolve, flags as i32, mode, needs),
+        };
+        let how = OpenHow { flags, mode: u64::from(mode), resolve: resolve | libc::RESOLVE_NO_MAGICLINKS };
+        let beneath = libc::RESOLVE_BENEATH | libc::RESOLVE_IN_ROOT;
+        let how = if resolve & beneath == 0 { OpenHow { resolve: how.resolve | libc::RESOLVE_BENEATH, ..how } } else { how };
+        let fd = sys::openat2(base.as_fd(), &c_string(&self.path)?, &how)?;
+        if sys::statfs(fd.as_fd())?.f_type == PROC_SUPER_MAGIC {
+            return Err(Fail::outside(self.literal()));
+        }
+        Ok(Opened::New(fd))
+    }
+
+    /// Where a narrower lookup goes through more than one held directory: what asks for no more than is done
+    /// anyway is done, what cannot be kept is refused.
+    fn open_unresolved(&self, resolve: u64, flags: i32, mode: u32, needs: Rights) -> Result<Opened, Fail> {
+        const KEPT: u64 = libc::RESOLVE_NO_MAGICLINKS;
+        if resolve & !KEPT == 0 { self.open(flags, mode, needs) } else { Err(Errno::XDEV.into()) }
+    }
+
+    /// A handle of what the path names.
+    pub fn handle(&self, last: Last, needs: Rights) -> Result<Handle, Fail> {
+        let flags = libc::O_PATH | libc::O_CLOEXEC | if last == Last::Keep { libc::O_NOFOLLOW } else { 0 };
+        let how = |resolve| OpenHow { flags: flags as u64, mode: 0, resolve };
+        if let Some(fd) = self.fast(needs, &self.path, &how)? {
+            return Ok(Handle { fd });
+        }
+        match self.slow_open(flags as u64, 0, last, needs)? {
+            Opened::New(fd) | Opened::Own(fd) => Ok(Handle { fd }),
+        }
+    }
+
+    /// The directory and name that the path ends in.
+    pub fn place(&self, needs: Rights) -> Result<Place<'a>, Fail> {
+        let (parent, name) = split_last(&self.path);
+        let name = c_string(name)?;
+        let node = self.node();
+        if let Some((node, rest)) = &node
+            && !self.held.has_children(*node)
+            && !rest.is_empty()
+            && let What::Directory { dir, .. } = self.held.what(*node)
+        {
+            self.check(self.held.rights_of_name(*node, trim_slash(name.to_bytes())), needs)?;
+            let (parent_rest, _) = split_last(rest);
+            let dir = match &self.from {
+                From::Root if parent_rest.is_empty() => Some(Dir::Held(dir.as_fd())),
+                From::Within { dir, .. } if parent.is_empty() => Some(Dir::Shared(dir.clone())),
+                from => {
+                    let (base, parent) = match from {
+                        From::Within { dir, .. } => (dir.as_fd(), parent),
+                        _ => (dir.as_fd(), parent_rest),
+                    };
+                    let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+                    let how = OpenHow { flags, mode: 0, resolve: BENEATH };
+                    match sys::openat2(base, &c_string(parent)?, &how) {
+                        Ok(dir) => Some(Dir::Own(dir)),
+                        Err(Errno::XDEV | Errno::AGAIN | Errno::LOOP) => None,
+                        Err(errno) => return Err(errno.into()),
+                    }
+                }
+            };
+            if let Some(dir) = dir {
+                return Ok(Place { dir, name, fixed: false });
+            }
+        }
+        if let From::Beyond { dir } = &self.from {
+            self.check(Rights::ALL, needs)?;
+            if parent.is_empty() {
+                return Ok(Place { dir: Dir::Shared(dir.clone()), name, fixed: false });
+            }
+            let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+            let how = OpenHow { flags, mode: 0, resolve: BENEATH };
+            let dir = retry(|| sys::openat2(dir.as_fd(), &c_string(parent)?, &how)).map_err(|fail| self.left(fail))?;
+            return Ok(Place { dir: Dir::Own(dir), name, fixed: false });
+        }
+        let (mut cursor, end) = self.walk(Last::Keep, true)?;
+        match end {
+            End::Name(name) => {
+                let path = join(&cursor.path(), &name);
+                self.check(self.rights_at(&cursor, &name), needs)?;
+                let fixed = self.held.is_node(&path);
+                let dir = match cursor.below.pop() {
+                    Some((dir, _)) => Dir::Own(dir),
+                    None => Dir::Held(self.held.directory(cursor.node).ok_or(Errno::NOTDIR)?),
+                };
+                let mut name = name;
+                if self.path.ends_with(b"/") && name != b"." {
+                    name.push(b'/');
+                }
+                Ok(Place { dir, name: c_string(&name)?, fixed })
+            }
+            End::File(node) => {
+                self.check(self.held.rights(node), needs)?;
+                let path = self.held.path(node);
+                let name = c_string(split_last(path).1)?;
+                let dir = self.held.directory(self.held.parent(node)).ok_or(Errno::NOTDIR)?;
+                Ok(Place { dir: Dir::Held(dir), name, fixed: true })
+            }
+            // Nothing in procfs is made, removed or renamed.
+            End::Proc(..) => Err(Fail::lacking(self.literal(), needs)),
+        }
+    }
+
+    /// The text of the link that the path names.
+    pub fn read_link(&self, needs: Rights) -> Result<Vec<u8>, Fail> {
+        let how = |resolve| OpenHow {
+            flags: (libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC) as u64,
+            mode: 0,
+            resolve,
+        };
+        let fd = match self.fast(needs, &self.path, &how)? {
+            Some(fd) => fd,
+            None => {
+                let (cursor, end) = self.walk(Last::Keep, false)?;
+                match end {
+                    End::Proc(node, entry) => {
+                        self.check(self.held.rights(node).union(&procfs::OWN), needs)?;
+                        return Ok(entry.text(self.caller, self.held.directory(node).ok_or(Errno::NOTDIR)?)?);
+                    }
+                    End::File(_) => return Err(Errno::INVAL.into()),
+                    End::Name(name) => {
+                        self.check(self.rights_at(&cursor, &name), needs)?;
+                        if let Some(child) = self.held.child(cursor.node, &name)
+                            && cursor.below.is_empty()
+                            && let What::Link(text) = self.held.what(child)
+                        {
+                            return Ok(text.clone());
+                        }
+                        sys::openat2(cursor.dir()?, &c_string(&name)?, &how(LITERAL))?
+                    }
+                }
+            }
+        };
+        let mut text = vec![0; libc::PATH_MAX as usize];
+        let len = sys::readlink(fd.as_fd(), c"", &mut text)
+            .map_err(|errno| if errno == Errno::NOENT { Errno::INVAL } else { errno })?;
+        text.truncate(len);
+        Ok(text)
+    }
+
+    /// The node that the path leads to or into, and the rest, by the letters of it.
+    fn node(&self) -> Option<(NodeId, Vec<u8>)> {
+        let literal = match &self.from {
+            From::Root | From::Within { .. } => self.literal(),
+            From::Beyond { .. } => return None,
+        };
+        let (node, rest) = self.held.descend(&literal);
+        Some((node, rest.to_vec()))
+    }
+
+    fn check(&self, has: Rights, needs: Rights) -> Result<(), Fail> {
+        if has.contains(&needs) { Ok(()) } else { Err(Fail::lacking(self.literal(), needs.difference(&has))) }
+    }
+
+    fn rights_at(&self, cursor: &Cursor, name: &[u8]) -> Rights {
+        match cursor.below.is_empty().then(|| self.held.child(cursor.node, name)).flatten() {
+            Some(child) => self.held.rights(child),
+            None => self.held.rights_of_name(cursor.node, name),
+        }
+    }
+
+    /// A path that has left a directory it may not leave.
+    fn left(&self, fail: Fail) -> Fail {
+        match fail {
+            Fail::Errno(Errno::XDEV) => Fail::lacking(self.literal(), Rights::NONE),
+            fail => fail,
+        }
+    }
+
+    /// One openat2, where that is enough. None: it has to be walked.
+    fn fast(
+        &self,
+        needs: Rights,
+        path: &[u8],
+        how: &dyn Fn(u64) -> OpenHow,
+    ) -> Result<Option<OwnedFd>, Fail> {
+        let Some((node, rest)) = self.node() else {
+            let From::Beyond { dir } = &self.from else { return Ok(None) };
+            self.check(Rights::ALL, needs)?;
+            let fd = retry(|| sys::openat2(dir.as_fd(), &c_string(path)?, &how(BENEATH)));
+            return fd.map(Some).map_err(|fail| self.left(fail));
+        };
+        let What::Directory { dir, .. } = self.held.what(node) else { return Ok(None) };
+        let last = trim_slash(split_last(trim_slash(&rest)).1);
+        let nested = self.held.has_children(node);
+        // Where directories are held within this one, only the letters of the path tell which of them it enters.
+        if nested && components(&rest).any(|name| name == b"..") {
+            return Ok(None);
+        }
+        self.check(self.held.rights_of_name(node, last), needs)?;
+        let resolve = if nested { LITERAL } else { BENEATH };
+        let result = match &self.from {
+            // Beneath the node, not only beneath the directory that the path starts from: `..` may lead up to it.
+            From::Within { dir: from, path: at } if self.held.descend(at).0 == node => {
+                sys::openat2(from.as_fd(), &c_string(path)?, &how(resolve))
+            }
+            _ => {
+                let path: &[u8] = if rest.is_empty() { b"." } else { &rest };
+                sys::openat2(dir.as_fd(), &c_string(path)?, &how(resolve))
+            }
+        };
+        match result {
+            Ok(fd) => Ok(Some(fd)),
+            Err(Errno::XDEV | Errno::AGAIN | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn slow_open(&self, flags: u64, mode: u32, last: Last, needs: Rights) -> Result<Opened, Fail> {
+        let flags_i = flags as i32;
+        for _ in 0..RACES {
+            let (cursor, end) = self.walk(last, false)?;
+            match end {
+                End::Name(name) => {
+                    self.check(self.rights_at(&cursor, &name), needs)?;
+                    let mut name = name;
+                    if self.path.ends_with(b"/") {
+                        name.push(b'/');
+                    }
+                    let how = OpenHow { flags, mode: u64::from(mode), resolve: LITERAL };
+                    match sys::openat2(cursor.dir()?, &c_string(&name)?, &how) {
+                        // It has become a link since the walk looked, or something was renamed: look again.
+                        Err(Errno::LOOP) if last == Last::Follow => continue,
+                        Err(Errno::AGAIN) => continue,
+                        result => return Ok(Opened::New(result?)),
+                    }
+                }
+                End::File(node) => {
+                    self.check(self.held.rights(node), needs)?;
+                    let What::File { file, .. } = self.held.what(node) else { return Err(Errno::NOTDIR.into()) };
+                    if flags_i & libc::O_PATH != 0 {
+                        return Ok(Opened::New(file.try_clone().map_err(|_| Errno::MFILE)?));
+                    }
+                    if flags_i & libc::O_CREAT != 0 && flags_i & libc::O_EXCL != 0 {
+                        return Err(Errno::EXIST.into());
+                    }
+                    if self.path.ends_with(b"/") || flags_i & libc::O_DIRECTORY != 0 {
+                        return Err(Errno::NOTDIR.into());
+                    }
+                    if self.held.path(node) == b"/dev/tty" && !self.caller.shares_terminal() {
+                        return Err(Errno::NXIO.into());
+                    }
+                    let again = flags_i & !(libc::O_NOFOLLOW | libc::O_CREAT | libc::O_EXCL);
+                    return Ok(Opened::New(sys::open_path(&own_link(file.as_fd()), again, 0)?));
+                }
+                End::Proc(node, entry) => {
+                    let dir = self.held.directory(node).ok_or(Errno::NOTDIR)?;
+                    return entry.open(self.caller, dir, self.held.rights(node), flags_i, needs, &self.literal());
+                }
+            }
+        }
+        Err(Errno::LOOP.into())
+    }
+
+    /// Walks the tree and the directories beneath it. With `parent`, the last component need not be looked at.
+    fn walk(&self, last: Last, parent: bool) -> Result<(Cursor<'a>, End), Fail> {
+        let literal = self.literal();
+        if let From::Beyond { .. } = self.from {
+            return Err(Fail::lacking(literal, Rights::NONE));
+        }
+        let mut cursor = Cursor { held: self.held, node: 0, below: Vec::new() };
+        let mut todo: Vec<Vec<u8>> = components(&literal).rev().map(<[u8]>::to_vec).collect();
+        let (mut links, mut wandered) = (0, false);
+        let follow = last == Last::Follow || (self.path.ends_with(b"/") && !parent);
+        // Which of the rest the caller named itself: a link's own last component is always followed.
+        while let Some(name) = todo.pop() {
+            let is_last = todo.is_empty();
+            if name == b".." {
+                wandered = true;
+                cursor.up();
+                continue;
+            }
+            let mut expand = |text: &[u8], cursor: &mut Cursor<'a>, todo: &mut Vec<Vec<u8>>| {
+                links += 1;
+                wandered = true;
+                if links > MAX_LINKS {
+                    return Err(Fail::from(Errno::LOOP));
+                }
+                if text.starts_with(b"/") {
+                    cursor.node = 0;
+                    cursor.below.clear();
+                }
+                todo.extend(components(text).rev().map(<[u8]>::to_vec));
+                Ok(())
+            };
+            let child = if cursor.below.is_empty() { self.held.child(cursor.node, &name) } else { None };
+            match child.map(|child| (child, self.held.what(child))) {
+                Some((_, What::Link(text))) => {
+                    if is_last && !follow {
+                        return Ok((cursor, End::Name(name)));
+                    }
+                    expand(text, &mut cursor, &mut todo)?;
+                    continue;
+                }
+                Some((child, What::File { .. })) => {
+                    return if is_last { Ok((cursor, End::File(child))) } else { Err(Errno::NOTDIR.into()) };
+                }
+                Some((child, What::Proc { dir, rights })) => {
+                    let mut rest: Vec<Vec<u8>> = std::mem::take(&mut todo);
+                    rest.reverse();
+                    let keep = !follow;
+                    match procfs::resolve(self.caller, dir.as_fd(), *rights, &rest, keep, &literal)? {
+                        procfs::Resolved::Entry(entry) => return Ok((cursor, End::Proc(child, entry))),
+                        procfs::Resolved::Elsewhere(path) => {
+                            expand(&path, &mut cursor, &mut todo)?;
+                            continue;
+                        }
+                    }
+                }
+                Some((child, _)) => {
+                    if is_last && parent {
+                        return Ok((cursor, End::Name(name)));
+                    }
+                    cursor.node = child;
+                    continue;
+                }
+                None => {}
+            }
+            if !matches!(self.held.what(cursor.node), What::Directory { .. }) {
+                return Err(if wandered {
+                    Fail::lacking(literal, Rights::NONE)
+                } else {
+                    Fail::outside(literal)
+                });
+            }
+            if is_last && parent {
+                return Ok((cursor, End::Name(name)));
+            }
+            let flags = (libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC) as u64;
+            let how = OpenHow { flags, mode: 0, resolve: LITERAL };
+            let fd = match sys::openat2(cursor.dir()?, &c_string(&name)?, &how) {
+                Ok(fd) => fd,
+                Err(Errno::NOENT) if is_last => return Ok((cursor, End::Name(name))),
+                Err(errno) => return Err(errno.into()),
+            };
+            match sys::stat(fd.as_fd())?.st_mode & libc::S_IFMT {
+                libc::S_IFLNK if is_last && !follow => return Ok((cursor, End::Name(name))),
+                libc::S_IFLNK => {
+                    let mut text = vec![0; libc::PATH_MAX as usize];
+                    let len = sys::readlink(fd.as_fd(), c"", &mut text)?;
+                    expand(&text[..len], &mut cursor, &mut todo)?;
+                }
+                libc::S_IFDIR => cursor.below.push((fd, name)),
+                _ if is_last => return Ok((cursor, End::Name(name))),
+                _ => return Err(Errno::NOTDIR.into()),
+            }
+        }
+        // The path ended in a directory: a node, or one that the cursor has entered.
+        Ok((cursor, End::Name(b".".to_vec())))
+    }
+}
+
+/// What an open gave.
+pub enum Opened {
+    /// A new descriptor.
+    New(OwnedFd),
+    /// A copy of one of the caller's own, which its path named: /dev/fd/N is dup(N), as on FreeBSD.
+    Own(OwnedFd),
+}
+
+/// Whether a path is that of a node or beneath a held directory.
+fn is_within(held: &Held, path: &[u8]) -> bool {
+    let (node, rest) = held.descend(path);
+    rest.is_empty() || matches!(held.what(node), What::Directory { .. } | What::Proc { .. })
+}
+
+/// Where the object of a descriptor lies: its absolute path. None: nowhere in the file system that we can see.
+pub fn location(fd: BorrowedFd) -> Result<Option<Vec<u8>>, Errno> {
+    let mut text = vec![0; libc::PATH_MAX as usize];
+    let len = sys::readlink_path(&own_link(fd), &mut text)?;
+    text.truncate(len);
+    if !text.starts_with(b"/") {
+        return Ok(None);
+    }
+    if let Some(stem) = text.strip_suffix(b" (deleted)") {
+        text.truncate(stem.len());
+    }
+    Ok(Some(text))
+}
+
+/// The rights that a caller's descriptor has by where its object lies: a held directory's for what was opened there,
+/// all for what the program was given or made by itself.
+pub fn rights_of(held: &Held, fd: BorrowedFd) -> Result<(Rights, Vec<u8>), Errno> {
+    let mut text = vec![0; 4096];
+    let len = sys::readlink_path(&own_link(fd), &mut text)?;
+    text.truncate(len);
+    if !text.starts_with(b"/") {
+        let own = [&b"pipe:["[..], b"socket:[", b"anon_inode:"].iter().any(|kind| text.starts_with(kind));
+        return Ok((if own { Rights::ALL } else { Rights::NONE }, text));
+    }
+    let stem = text.strip_suffix(b" (deleted)").unwrap_or(&text);
+    let (node, rest) = held.descend(stem);
+    let rights = match held.what(node) {
+        What::Directory { .. } => held.rights_of_name(node, split_last(rest).1),
+        What::File { rights, .. } if rest.is_empty() => *rights,
+        What::Above(_) if rest.is_empty() => held.rights(node),
+        What::Proc { rights, .. } => *rights,
+        _ => Rights::ALL,
+    };
+    Ok((rights, text))
+}
+
+/// The link of /proc/self/fd for one of our descriptors: a path that leads to its object and nowhere else.
+pub fn own_link(fd: BorrowedFd) -> CString {
+    CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default()
+}
+
+/// Tries again while a rename somewhere keeps the kernel from being sure that a lookup stayed beneath.
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Fail> {
+    for _ in 0..RACES {
+        match call() {
+            Err(Errno::AGAIN) => continue,
+            result => return Ok(result?),
+        }
+    }
+    Err(Errno::AGAIN.into())
+}
+
+fn c_string(path: &[u8]) -> Result<CString, Errno> {
+    CString::new(path).map_err(|_| Errno::INVAL)
+}
+
+fn trim_slash(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    &path[..end]
+}
+
+/// The directory part and the last component, which keeps one slash behind it if it has any.
+pub fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
+    let trimmed = trim_slash(path);
+    let start = trimmed.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let end = if trimmed.len() < path.len() { trimmed.len() + 1 } else { path.len() };
+    (trim_slash(&path[..start]), &path[start..end])
+}
+
+/// The first component of a path.
+pub fn first(path: &[u8]) -> &[u8] {
+    split_first(path).0
+}

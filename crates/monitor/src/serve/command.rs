@@ -1,0 +1,91 @@
+//! The commands of ioctl, fcntl and prctl that the policy leaves to the monitor, and watches.
+
+use super::{Served, Service};
+use crate::errno::Errno;
+use crate::fail::Fail;
+use crate::listener::Answer;
+use crate::lookup::{Last, own_link};
+use crate::sys;
+use std::os::fd::AsFd;
+
+/// Their arguments' sizes: the only device controls that the monitor carries out itself, on a copy of what they read.
+const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
+const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
+/// What F_SETOWN_EX names: a thread, a process, a group.
+const F_OWNER_TID: i32 = 0;
+const F_OWNER_PID: i32 = 1;
+const F_SETOWN_EX: i32 = 15;
+
+impl Service<'_> {
+    pub(super) fn ioctl(&self) -> Served {
+        let command = self.arg(1) as u32;
+        let size = match command {
+            // Declared as a long, read as an int.
+            FS_IOC_SETFLAGS => 4,
+            FS_IOC_FSSETXATTR => 28,
+            _ => return self.check(),
+        };
+        let fd = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        let mut argument = [0; 64];
+        self.caller.read(self.arg(2), &mut argument[..size])?;
+        Ok(Answer::Value(sys::ioctl_in(fd.as_fd(), command, &argument)? as i64))
+    }
+
+    pub(super) fn fcntl(&self) -> Served {
+        let (command, argument) = (self.int(1), self.arg(2));
+        let needs = self.call.needs(0, self.caller.args());
+        match command {
+            libc::F_SETOWN => {
+                // The owner is signalled: it can be the caller only, not a group, which others may be in.
+                if argument as i32 != self.caller.process() as i32 {
+                    return Err(Fail::outside(format!("process {}", argument as i32)));
+                }
+                let fd = self.descriptor(self.int(0), needs)?;
+                Ok(Answer::Value(sys::fcntl(fd.as_fd(), command, argument)? as i64))
+            }
+            F_SETOWN_EX => {
+                let mut owner = [0; 8];
+                self.caller.read(argument, &mut owner)?;
+                let [kind, pid] = [0, 4].map(|at| i32::from_ne_bytes([owner[at], owner[at + 1], owner[at + 2], owner[at + 3]]));
+                let process = self.caller.process();
+                let own = match kind {
+                    F_OWNER_TID => pid == 0 || (pid > 0 && sys::is_thread_of(process, pid as u32)),
+                    F_OWNER_PID => pid == 0 || pid == process as i32,
+                    _ => false,
+                };
+                if !own {
+                    return Err(Fail::outside(format!("process {pid}")));
+                }
+                let fd = self.descriptor(self.int(0), needs)?;
+                Ok(Answer::Value(sys::fcntl_in(fd.as_fd(), command, &owner)? as i64))
+            }
+            libc::F_ADD_SEALS => {
+                let fd = self.descriptor(self.int(0), needs)?;
+                Ok(Answer::Value(sys::fcntl(fd.as_fd(), command, argument)? as i64))
+            }
+            _ => self.check(),
+        }
+    }
+
+    pub(super) fn prctl(&self) -> Served {
+        match self.int(0) {
+            // It would take its memory out of the monitor's reach. It is told that it was done; dumps of core are
+            // not written in capability mode anyway.
+            libc::PR_SET_DUMPABLE => Ok(Answer::Value(0)),
+            _ => self.credentials(),
+        }
+    }
+
+    pub(super) fn watch(&self) -> Served {
+        let path = self.path_arg(0)?;
+        let mask = self.arg(path.at + 1) as u32;
+        let inotify = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        let last = if mask & libc::IN_DONT_FOLLOW != 0 { Last::Keep } else { Last::Follow };
+        let object = self.object(&path, 0, last)?;
+        if mask & libc::IN_ONLYDIR != 0 && sys::stat(object.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR {
+            return Err(Errno::NOTDIR.into());
+        }
+        let mask = mask & !(libc::IN_DONT_FOLLOW);
+        Ok(Answer::Value(sys::inotify_add_watch(inotify.as_fd(), &own_link(object.as_fd()), mask)? as i64))
+    }
+}

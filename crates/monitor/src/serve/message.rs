@@ -1,0 +1,163 @@
+//! sendmsg and sendmmsg: everything about a message is in memory, the address and the descriptors too. The monitor
+//! copies it and sends the copy. An address is refused; descriptors ride along as copies of the caller's.
+
+use super::{Served, Service};
+use crate::errno::Errno;
+use crate::fail::Fail;
+use crate::listener::Answer;
+use crate::sys;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// How much of a stream is taken at a time; the caller sends the rest again. And the most of one datagram.
+const STREAM_CHUNK: usize = 256 << 10;
+const DATAGRAM_MAX: usize = 4 << 20;
+const IOV_MAX: u64 = 1024;
+const CONTROL_MAX: u64 = 20480;
+const FDS_MAX: usize = 253;
+const HEADER: usize = 16;
+
+/// `struct msghdr`, as words.
+struct Header {
+    iov: u64,
+    iovlen: u64,
+    control: u64,
+    controllen: u64,
+}
+
+impl Service<'_> {
+    pub(super) fn send_message(&self) -> Served {
+        let socket = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        let sent = self.send(&socket, self.arg(1), self.int(2))?;
+        Ok(Answer::Value(sent as i64))
+    }
+
+    pub(super) fn send_messages(&self) -> Served {
+        const SIZE: u64 = 64;
+        const LEN_AT: u64 = 56;
+        let socket = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        let count = self.arg(2) & 0xffff_ffff;
+        for index in 0..count.min(IOV_MAX) {
+            let at = self.arg(1).wrapping_add(index * SIZE);
+            match self.send(&socket, at, self.int(3)) {
+                Ok(sent) => self.caller.write(at.wrapping_add(LEN_AT), &(sent as u32).to_ne_bytes())?,
+                // What was sent before the failure counts; the failure comes back with the next call.
+                Err(Fail::Errno(_)) if index > 0 => return Ok(Answer::Value(index as i64)),
+                Err(fail) => return Err(fail),
+            }
+        }
+        Ok(Answer::Value(count.min(IOV_MAX) as i64))
+    }
+
+    fn header(&self, address: u64) -> Result<Header, Fail> {
+        let [name, namelen, iov, iovlen, control, controllen, _flags]: [u64; 7] = self.caller.read_words(address)?;
+        if name != 0 && namelen as u32 != 0 {
+            let mut bytes = vec![0; (namelen as u32 as usize).min(128)];
+            self.caller.read(name, &mut bytes)?;
+            return Err(Fail::outside(super::object::of_address(&bytes)));
+        }
+        if iovlen > IOV_MAX {
+            return Err(Errno::MSGSIZE.into());
+        }
+        if controllen > CONTROL_MAX {
+            return Err(Errno(libc::ENOBUFS).into());
+        }
+        Ok(Header { iov, iovlen, control, controllen })
+    }
+
+    fn send(&self, socket: &OwnedFd, address: u64, flags: i32) -> Result<usize, Fail> {
+        let header = self.header(address)?;
+        let stream = rustix::net::sockopt::socket_type(socket)
+            .map_err(|errno| Errno(errno.raw_os_error()))?
+            == rustix::net::SocketType::STREAM;
+        let data = self.gather(&header, stream)?;
+        let (control, _held) = self.control(&header)?;
+        let blocks = flags & libc::MSG_DONTWAIT == 0
+            && sys::fcntl(socket.as_fd(), libc::F_GETFL, 0)? as i32 & libc::O_NONBLOCK == 0;
+        let now = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        loop {
+            match sys::sendmsg(socket.as_fd(), &data, &control, now) {
+                Err(Errno::AGAIN) if blocks => self.wait_until(socket, libc::POLLOUT)?,
+                Err(Errno(libc::EPIPE)) => {
+                    if stream && flags & libc::MSG_NOSIGNAL == 0 {
+                        // It stays pending until the caller has its answer.
+                        sys::signal_thread(self.caller.process(), self.caller.tid(), libc::SIGPIPE);
+                    }
+                    return Err(Errno(libc::EPIPE).into());
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Waits for the socket as the caller would: until it dies, or a signal is there that would interrupt it.
+    fn wait_until(&self, socket: &OwnedFd, events: i16) -> Result<(), Fail> {
+        let _other_workers = self.watch.enter(self.caller);
+        loop {
+            match sys::poll(socket.as_fd(), events, 50) {
+                Ok(0) => {}
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            if self.caller.status()?.interrupting != 0 {
+                return Err(Errno::RESTARTSYS.into());
+            }
+        }
+    }
+
+    fn gather(&self, header: &Header, stream: bool) -> Result<Vec<u8>, Fail> {
+        let mut iov = vec![0u8; header.iovlen as usize * 16];
+        self.caller.read(header.iov, &mut iov)?;
+        let mut data = Vec::new();
+        for entry in iov.chunks_exact(16) {
+            let word = |at: usize| u64::from_ne_bytes(entry[at..at + 8].try_into().unwrap_or_default());
+            let (base, len) = (word(0), word(8));
+            let room = if stream { STREAM_CHUNK } else { DATAGRAM_MAX } - data.len();
+            if len > room as u64 && !stream {
+                return Err(Errno::MSGSIZE.into());
+            }
+            let (start, len) = (data.len(), (len as usize).min(room));
+            data.resize(start + len, 0);
+            if len > 0 {
+                self.caller.read(base, &mut data[start..])?;
+            }
+        }
+        Ok(data)
+    }
+
+    /// The control data with the caller's descriptors replaced by copies, and the copies.
+    fn control(&self, header: &Header) -> Result<(Vec<u8>, Vec<OwnedFd>), Fail> {
+        if header.control == 0 || header.controllen == 0 {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let mut control = vec![0; header.controllen as usize];
+        self.caller.read(header.control, &mut control)?;
+        let mut held = Vec::new();
+        let mut at = 0;
+        while at + HEADER <= control.len() {
+            let len = u64::from_ne_bytes(control[at..at + 8].try_into().unwrap_or_default());
+            let int = |from: usize| i32::from_ne_bytes(control[from..from + 4].try_into().unwrap_or_default());
+            let (level, kind) = (int(at + 8), int(at + 12));
+            if len < HEADER as u64 || len > (control.len() - at) as u64 {
+                return Err(Errno::INVAL.into());
+            }
+            let end = at + len as usize;
+            if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                for slot in (at + HEADER..end).step_by(4) {
+                    if slot + 4 > end {
+                        break;
+                    }
+                    if held.len() >= FDS_MAX {
+                        return Err(Errno::INVAL.into());
+                    }
+                    let number = i32::from_ne_bytes(control[slot..slot + 4].try_into().unwrap_or_default());
+                    let copy = self.caller.descriptor(number)?;
+                    control[slot..slot + 4].copy_from_slice(&copy.as_raw_fd().to_ne_bytes());
+                    held.push(copy);
+                }
+            }
+            at += (len as usize).next_multiple_of(8);
+        }
+        Ok((control, held))
+    }
+}

@@ -1,0 +1,259 @@
+//! What the monitor does with a call: each [`policy::Op`] in the file of its subject. An op takes its arguments by
+//! their place in the policy's row, copies what is in memory once, and acts on the copy.
+//!
+//! - [`open`]: opening
+//! - [`status`]: asking about files
+//! - [`names`]: making, moving and removing names
+//! - [`attributes`]: mode, owner, times, length, extended attributes
+//! - [`directory`]: the working directory
+//! - [`program`]: starting programs
+//! - [`process`]: signals and other processes
+//! - [`message`]: sendmsg
+//! - [`command`]: ioctl, fcntl, prctl
+
+mod attributes;
+mod command;
+mod directory;
+mod message;
+mod names;
+mod object;
+mod open;
+mod process;
+mod program;
+mod status;
+
+use crate::caller::Caller;
+use crate::errno::Errno;
+use crate::fail::{Fail, Refused};
+use crate::held::Held;
+use crate::identity::Identity;
+use crate::listener::Answer;
+use crate::lookup::{self, Start};
+use crate::watch::Watch;
+use policy::{Arg, Call, Op, Resolved};
+use rights::{Right, Rights};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What serving a call comes to.
+type Served = Result<Answer, Fail>;
+
+/// What every service needs, whoever calls.
+#[derive(Debug)]
+pub struct Guard {
+    /// What is held.
+    pub held: Held,
+    /// What the filter lets through on any descriptor: such rights need not be looked up again.
+    pub passes: Rights,
+    /// Whether Landlock confines what can be executed, so that execve may go on.
+    pub exec_confined: bool,
+    /// Whether Landlock confines signals, so that a signal by number may go on.
+    pub signals_confined: bool,
+    /// Whether the first program has been started.
+    pub started: std::sync::atomic::AtomicBool,
+}
+
+/// A call being served.
+pub struct Service<'a> {
+    guard: &'a Guard,
+    caller: &'a Caller<'a>,
+    watch: &'a Watch,
+    call: &'static Call,
+    identity: Option<Identity>,
+}
+
+/// A path argument of a call.
+struct PathArg {
+    /// Its place among the arguments.
+    at: usize,
+    dirfd: i32,
+    address: u64,
+    needs: Rights,
+}
+
+/// Serves a call: what to answer, and what was refused, if it was.
+pub fn serve(guard: &Guard, caller: &Caller, watch: &Watch, number: i32) -> Result<(Answer, Option<Refused>), ()> {
+    let call = u32::try_from(number).ok().and_then(policy::by_number_x86_64);
+    let Some(call) = call else {
+        let refused = Fail::outside(format!("system call {number}"));
+        return conclude(Err(refused));
+    };
+    let service = Service { guard, caller, watch, call, identity: None };
+    conclude(match policy::resolve(call, true, caller.args()) {
+        // The filter asks only when it counts refusals, or knows less than the table.
+        Resolved::Allow => Ok(Answer::GoOn),
+        Resolved::Deny(rights::ECAPMODE) => Err(Fail::outside(service.denied_object())),
+        Resolved::Deny(errno) => Err(Fail::Errno(Errno(errno))),
+        Resolved::Descriptors | Resolved::Ask => service.act(),
+    })
+}
+
+fn conclude(served: Served) -> Result<(Answer, Option<Refused>), ()> {
+    match served {
+        Ok(answer) => Ok((answer, None)),
+        Err(Fail::Errno(errno)) => Ok((Answer::Error(errno), None)),
+        Err(Fail::Refused(refused)) => Ok((Answer::Error(refused.errno), Some(refused))),
+        Err(Fail::Gone) => Err(()),
+    }
+}
+
+impl Service<'_> {
+    /// Acts with the caller's identity.
+    fn act(mut self) -> Served {
+        self.identity = self.caller.identity()?;
+        let own = self.caller.processes().own_identity();
+        match &self.identity {
+            None => self.dispatch(),
+            Some(identity) => {
+                // Its descriptors and memory are had with the monitor's own identity, in each of which the kernel
+                // asks for the real one; only the file system's is the caller's.
+                let _assumed = identity.assume(own)?;
+                self.dispatch()
+            }
+        }
+    }
+
+    fn dispatch(&self) -> Served {
+        match self.call.op {
+            Op::Check => self.check(),
+            Op::Open => self.open(),
+            Op::OpenHow => self.open_how(),
+            Op::Create => self.create(),
+            Op::Stat => self.stat(false),
+            Op::StatLink => self.stat(true),
+            Op::Statx => self.statx(),
+            Op::StatFd => self.stat_fd(),
+            Op::StatFs => self.stat_fs(),
+            Op::Access => self.access(),
+            Op::ReadLink => self.read_link(),
+            Op::MakeDir => self.make_dir(),
+            Op::MakeNode => self.make_node(),
+            Op::Unlink => self.unlink(),
+            Op::RemoveDir => self.remove(libc::AT_REMOVEDIR),
+            Op::Rename => self.rename(),
+            Op::Link => self.link(),
+            Op::SymLink => self.symlink(),
+            Op::ChangeMode => self.change_mode(),
+            Op::ChangeModeFd => self.change_mode_fd(),
+            Op::ChangeOwner => self.change_owner(false),
+            Op::ChangeOwnerLink => self.change_owner(true),
+            Op::ChangeOwnerFd => self.change_owner_fd(),
+            Op::SetTimes => self.set_times(),
+            Op::SetTimesMicro => self.set_times_micro(),
+            Op::SetTimesSecond => self.set_times_second(),
+            Op::GetXattr | Op::GetXattrLink | Op::GetXattrFd => self.get_xattr(),
+            Op::ListXattr | Op::ListXattrLink | Op::ListXattrFd => self.list_xattr(),
+            Op::SetXattr | Op::SetXattrLink | Op::SetXattrFd => self.set_xattr(),
+            Op::RemoveXattr | Op::RemoveXattrLink | Op::RemoveXattrFd => self.remove_xattr(),
+            Op::Truncate => self.truncate(),
+            Op::TruncateFd => self.truncate_fd(),
+            Op::ChangeDir => self.change_dir(),
+            Op::ChangeDirFd => self.change_dir_fd(),
+            Op::GetCwd => self.get_cwd(),
+            Op::Exec => self.exec(0),
+            Op::ExecAt => self.exec_at(),
+            Op::Watch => self.watch(),
+            Op::Kill => self.kill(),
+            Op::KillThread => self.kill_thread(),
+            Op::KillTask => self.kill_task(),
+            Op::OfProcess => self.of_process(),
+            Op::OpenProcess => self.open_process(),
+            Op::SendMessage => self.send_message(),
+            Op::SendMessages => self.send_messages(),
+            Op::Credentials => self.credentials(),
+            Op::Ioctl => self.ioctl(),
+            Op::Fcntl => self.fcntl(),
+            Op::Prctl => self.prctl(),
+            Op::Capsicum => self.capsicum(),
+        }
+    }
+
+    /// An argument, as 64 bits.
+    fn arg(&self, index: usize) -> u64 {
+        self.caller.args()[index]
+    }
+
+    /// An argument that is a C int.
+    fn int(&self, index: usize) -> i32 {
+        self.arg(index) as i32
+    }
+
+    /// An argument that only some of the calls with this op have: 0 where it is missing.
+    fn int_if(&self, index: usize) -> i32 {
+        if index < self.call.args.len() { self.int(index) } else { 0 }
+    }
+
+    /// The first or second path argument.
+    fn path_arg(&self, nth: usize) -> Result<PathArg, Errno> {
+        let mut paths = (0..self.call.args.len()).filter(|&at| matches!(self.call.args[at], Arg::Path(_)));
+        // The table's own tests say that each op's calls have the paths that it asks for.
+        let at = paths.nth(nth).ok_or(Errno::NOSYS)?;
+        let has_dir = at > 0 && matches!(self.call.args[at - 1], Arg::Dir);
+        Ok(PathArg {
+            at,
+            dirfd: if has_dir { self.int(at - 1) } else { libc::AT_FDCWD },
+            address: self.arg(at),
+            needs: self.call.needs(at, self.caller.args()),
+        })
+    }
+
+    /// The path at an argument, ready for lookup.
+    fn start(&self, path: &PathArg) -> Result<Start<'_>, Fail> {
+        let text = self.caller.path(path.address)?;
+        Start::at(&self.guard.held, self.caller, path.dirfd, text)
+    }
+
+    /// A copy of the caller's descriptor, if it has the rights.
+    fn descriptor(&self, number: i32, needs: Rights) -> Result<OwnedFd, Fail> {
+        let fd = self.caller.descriptor(number)?;
+        self.require(&fd, needs)?;
+        Ok(fd)
+    }
+
+    /// Refused unless the caller's descriptor, of which `fd` is a copy, has the rights.
+    fn require(&self, fd: &OwnedFd, needs: Rights) -> Result<(), Fail> {
+        if self.guard.passes.contains(&needs) {
+            return Ok(());
+        }
+        let (has, object) = lookup::rights_of(&self.guard.held, fd.as_fd())?;
+        if has.contains(&needs) { Ok(()) } else { Err(Fail::lacking(object, needs.difference(&has))) }
+    }
+
+    /// A call whose descriptors the filter could not vouch for. What the filter knows less of than the table goes
+    /// on; a right that a descriptor may lack cannot be let go on by number, for another thread may rebind that.
+    fn check(&self) -> Served {
+        let args = self.caller.args();
+        for (index, arg) in self.call.args.iter().enumerate() {
+            let needs = self.call.needs(index, args);
+            if matches!(arg, Arg::Fd(_)) && !needs.is_empty() && !self.guard.passes.contains(&needs) {
+                return Err(Fail::lacking(format!("descriptor {}", self.int(index)), needs));
+            }
+        }
+        Ok(Answer::GoOn)
+    }
+
+    /// A pseudo system call: a hosted program is in capability mode already.
+    fn capsicum(&self) -> Served {
+        match self.call.name {
+            "cap_enter" => Ok(Answer::Value(0)),
+            "cap_getmode" => {
+                self.caller.write(self.arg(0), &1u32.to_ne_bytes())?;
+                Ok(Answer::Value(0))
+            }
+            _ => Err(Errno::NOSYS.into()),
+        }
+    }
+
+    /// Makes new files have the mode that the caller's umask leaves them.
+    fn take_umask(&self) -> Result<(), Fail> {
+        crate::sys::umask(self.caller.umask()?);
+        Ok(())
+    }
+
+    /// What a denied call was about, for the report.
+    fn denied_object(&self) -> Vec<u8> {
+        object::of_denied(self.call, self.caller)
+    }
+}
+
+/// CAP_LOOKUP: what a path needs besides what its object does.
+const LOOKUP: Rights = Rights::of(&[Right::LOOKUP]);

@@ -1,0 +1,138 @@
+//! Signals and other processes, by number. A number names the caller, its threads, or its kin: the processes that
+//! descend from the same start. Kin can be signalled and asked about, not changed.
+
+use super::{Served, Service};
+use crate::errno::Errno;
+use crate::fail::Fail;
+use crate::listener::Answer;
+use crate::sys;
+use policy::Arg;
+use std::os::fd::AsFd;
+
+impl Service<'_> {
+    fn stranger(&self, pid: i32) -> Fail {
+        Fail::outside(format!("process {pid}"))
+    }
+
+    pub(super) fn kill(&self) -> Served {
+        let (pid, signal) = (self.int(0), self.int(1));
+        if pid == self.caller.process() as i32 {
+            return Ok(Answer::GoOn);
+        }
+        if !(0..=64).contains(&signal) {
+            return Err(Errno::INVAL.into());
+        }
+        match pid {
+            1.. => {
+                let kin = self.caller.processes().kin(pid as u32).ok_or_else(|| self.stranger(pid))?;
+                if self.guard.signals_confined {
+                    // Should the number pass to a stranger meanwhile, Landlock keeps the signal from it.
+                    return Ok(Answer::GoOn);
+                }
+                self.signal(kin.as_fd(), signal)?;
+                Ok(Answer::Value(0))
+            }
+            _ => self.kill_group(pid, signal),
+        }
+    }
+
+    fn signal(&self, process: std::os::fd::BorrowedFd, signal: i32) -> Result<(), Fail> {
+        let user = self.caller.status()?.identity.real_user();
+        Ok(sys::pidfd_signal(process, signal, (signal != 0).then_some((self.caller.process(), user)))?)
+    }
+
+    /// 0: the caller's group; -1: everyone it may signal; else the group of that number. Those outside of it stay
+    /// out of it.
+    fn kill_group(&self, pid: i32, signal: i32) -> Served {
+        let group = match pid {
+            0 => Some(sys::getpgid(self.caller.process())?),
+            -1 => None,
+            group => Some(group.unsigned_abs() as usize),
+        };
+        let mut members = Vec::new();
+        for entry in std::fs::read_dir("/proc").map_err(|_| Errno::SRCH)?.flatten() {
+            let Some(member) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let is_meant = match group {
+                Some(group) => sys::getpgid(member) == Ok(group),
+                None => member != self.caller.process(),
+            };
+            if is_meant && let Some(kin) = self.caller.processes().kin(member) {
+                members.push(kin);
+            }
+        }
+        if members.is_empty() {
+            return Err(self.stranger(pid));
+        }
+        if self.guard.signals_confined {
+            return Ok(Answer::GoOn);
+        }
+        for member in &members {
+            match self.signal(member.as_fd(), signal) {
+                Err(Fail::Gone) => return Err(Fail::Gone),
+                // It has ended, or belongs to another user: the others are signalled all the same.
+                _ => {}
+            }
+        }
+        Ok(Answer::Value(0))
+    }
+
+    pub(super) fn kill_thread(&self) -> Served {
+        self.of_own_or_confined(self.int(0))
+    }
+
+    pub(super) fn kill_task(&self) -> Served {
+        self.of_own_or_confined(self.int(0))
+    }
+
+    /// A signal to a process or thread by number goes on if it is the caller's own, or kin and confined.
+    fn of_own_or_confined(&self, pid: i32) -> Served {
+        let own = self.is_own(pid);
+        let confined = self.guard.signals_confined && pid > 0 && self.caller.is_kin(pid as u32);
+        if own || confined { Ok(Answer::GoOn) } else { Err(self.stranger(pid)) }
+    }
+
+    /// Whether it is the caller's process or one of its threads.
+    fn is_own(&self, pid: i32) -> bool {
+        let process = self.caller.process();
+        pid > 0 && (pid as u32 == process || sys::is_thread_of(process, pid as u32))
+    }
+
+    pub(super) fn of_process(&self) -> Served {
+        let at = self.call.args.iter().position(|arg| matches!(arg, Arg::Pid)).ok_or(Errno::NOSYS)?;
+        let pid = self.int(at);
+        if pid == 0 || self.is_own(pid) {
+            return Ok(Answer::GoOn);
+        }
+        if self.only_asks() && pid > 0 && self.caller.is_kin(pid as u32) {
+            return Ok(Answer::GoOn);
+        }
+        Err(self.stranger(pid))
+    }
+
+    /// Whether the call changes nothing of the process that it names: then it is harmless should that have ended
+    /// and its number be another's.
+    fn only_asks(&self) -> bool {
+        let name = self.call.name;
+        match name {
+            "prlimit64" => self.arg(2) == 0,
+            _ => name.starts_with("get") || name.starts_with("sched_get") || name.ends_with("_get"),
+        }
+    }
+
+    pub(super) fn open_process(&self) -> Served {
+        let (pid, flags) = (self.int(0), self.arg(1) as i32);
+        if flags & !libc::O_NONBLOCK != 0 || pid <= 0 {
+            return Err(Errno::INVAL.into());
+        }
+        let kin = self.caller.processes().kin(pid as u32).ok_or_else(|| self.stranger(pid))?;
+        if flags != 0 {
+            sys::fcntl(kin.as_fd(), libc::F_SETFL, flags as u64)?;
+        }
+        Ok(Answer::Value(self.caller.install(&kin, true)? as i64))
+    }
+
+    pub(super) fn credentials(&self) -> Served {
+        self.caller.changes_credentials();
+        Ok(Answer::GoOn)
+    }
+}

@@ -1,0 +1,678 @@
+//! The system calls that no crate wraps, and the only unsafe code of the monitor. Each function is a call
+//! with its arguments typed; every pointer that a call gets comes from a reference that outlives it.
+
+use crate::errno::Errno;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// A call's result as a number, or its errno.
+fn check(result: libc::c_long) -> Result<usize, Errno> {
+    if result >= 0 { Ok(result as usize) } else { Err(Errno::last()) }
+}
+
+/// Takes ownership of a descriptor that a call has just returned.
+fn owned(result: libc::c_long) -> Result<OwnedFd, Errno> {
+    // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+    check(result).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+/// A system call of register arguments and pointers made from live references by the caller.
+macro_rules! syscall {
+    ($($arg:expr),+) => {
+        // SAFETY: the arguments are numbers, or pointers to memory borrowed for the call, of the size it takes.
+        unsafe { libc::syscall($($arg),+) }
+    };
+}
+
+// --- seccomp -----------------------------------------------------------------------------------------------
+
+/// A notification: `struct seccomp_notif`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Notif {
+    /// Names this call until it is answered.
+    pub id: u64,
+    /// The calling thread.
+    pub tid: u32,
+    /// Always 0.
+    pub flags: u32,
+    /// The call's number.
+    pub nr: i32,
+    /// AUDIT_ARCH_….
+    pub arch: u32,
+    /// Where the call was made.
+    pub instruction: u64,
+    /// Its arguments.
+    pub args: [u64; 6],
+}
+
+/// `struct seccomp_notif_resp`.
+#[repr(C)]
+struct NotifResp {
+    id: u64,
+    val: i64,
+    error: i32,
+    flags: u32,
+}
+
+/// `struct seccomp_notif_addfd`.
+#[repr(C)]
+struct NotifAddFd {
+    id: u64,
+    flags: u32,
+    srcfd: u32,
+    newfd: u32,
+    newfd_flags: u32,
+}
+
+const fn iowr(number: u32, size: usize) -> u64 {
+    (3 << 30) | ((size as u64) << 16) | ((b'!' as u64) << 8) | number as u64
+}
+const fn iow(number: u32, size: usize) -> u64 {
+    (1 << 30) | ((size as u64) << 16) | ((b'!' as u64) << 8) | number as u64
+}
+const NOTIF_RECV: u64 = iowr(0, size_of::<Notif>());
+const NOTIF_SEND: u64 = iowr(1, size_of::<NotifResp>());
+const NOTIF_ID_VALID: u64 = iow(2, 8);
+const NOTIF_ADDFD: u64 = iow(3, size_of::<NotifAddFd>());
+const NOTIF_SET_FLAGS: u64 = iow(4, 8);
+
+/// Installs a filter on the calling thread and returns its listener.
+pub fn seccomp_listen(program: &[filter::Insn]) -> Result<OwnedFd, Errno> {
+    #[repr(C)]
+    struct Fprog {
+        len: u16,
+        filter: *const filter::Insn,
+    }
+    let fprog = Fprog { len: program.len() as u16, filter: program.as_ptr() };
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    owned(syscall!(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const fprog))
+}
+const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
+
+/// The next notification. ENOENT: its thread died meanwhile.
+pub fn notif_recv(listener: BorrowedFd) -> Result<Notif, Errno> {
+    let mut notif = Notif::default();
+    check(syscall!(libc::SYS_ioctl, listener.as_raw_fd(), NOTIF_RECV, &raw mut notif))?;
+    Ok(notif)
+}
+
+/// Answers: the call returns `value`, or fails with `error`; or, with `go_on`, the kernel carries it out.
+pub fn notif_send(listener: BorrowedFd, id: u64, value: i64, error: i32, go_on: bool) -> Result<(), Errno> {
+    let resp = NotifResp { id, val: value, error: -error, flags: go_on as u32 };
+    check(syscall!(libc::SYS_ioctl, listener.as_raw_fd(), NOTIF_SEND, &raw const resp)).map(drop)
+}
+
+/// Whether the caller still waits for this answer: what was read of its memory was read of the right process.
+pub fn notif_valid(listener: BorrowedFd, id: u64) -> bool {
+    check(syscall!(libc::SYS_ioctl, listener.as_raw_fd(), NOTIF_ID_VALID, &raw const id)).is_ok()
+}
+
+/// Installs a copy of `fd` in the caller's table at the lowest free number, and returns that.
+pub fn notif_addfd(listener: BorrowedFd, id: u64, fd: BorrowedFd, cloexec: bool) -> Result<usize, Errno> {
+    let addfd = NotifAddFd {
+        id,
+        flags: 0,
+        srcfd: fd.as_raw_fd() as u32,
+        newfd: 0,
+        newfd_flags: if cloexec { libc::O_CLOEXEC as u32 } else { 0 },
+    };
+    check(syscall!(libc::SYS_ioctl, listener.as_raw_fd(), NOTIF_ADDFD, &raw const addfd))
+}
+
+/// Wakes the other side on this CPU (Linux 6.6): an answer costs 6 µs so, 57 otherwise.
+pub fn notif_sync_wake_up(listener: BorrowedFd) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_ioctl, listener.as_raw_fd(), NOTIF_SET_FLAGS, 1u64)).map(drop)
+}
+
+// --- another process's memory and descriptors ----------------------------------------------------------------
+
+/// Reads up to `into.len()` bytes at `address` of a thread's memory; fewer where a page is missing.
+pub fn read_memory(tid: u32, address: u64, into: &mut [u8]) -> Result<usize, Errno> {
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: into.len() };
+    check(syscall!(libc::SYS_process_vm_readv, tid, &raw const local, 1, &raw const remote, 1, 0))
+}
+
+/// Writes `from` at `address` of a thread's memory; fewer bytes where a page is missing.
+pub fn write_memory(tid: u32, address: u64, from: &[u8]) -> Result<usize, Errno> {
+    let local = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+    let remote = libc::iovec { iov_base: address as *mut _, iov_len: from.len() };
+    check(syscall!(libc::SYS_process_vm_writev, tid, &raw const local, 1, &raw const remote, 1, 0))
+}
+
+/// A descriptor of a process.
+pub fn pidfd_open(pid: u32) -> Result<OwnedFd, Errno> {
+    owned(syscall!(libc::SYS_pidfd_open, pid, 0))
+}
+
+/// A copy of another process's descriptor.
+pub fn pidfd_getfd(pidfd: BorrowedFd, fd: RawFd) -> Result<OwnedFd, Errno> {
+    owned(syscall!(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0))
+}
+
+/// Sends a signal to the process, as from another: 0 only asks whether it exists.
+pub fn pidfd_signal(pidfd: BorrowedFd, signal: i32, sender: Option<(u32, u32)>) -> Result<(), Errno> {
+    // SAFETY: siginfo_t is plain data for which all zeroes is a value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let pointer = match sender {
+        None => std::ptr::null(),
+        Some((pid, uid)) => {
+            info.si_signo = signal;
+            info.si_code = libc::SI_QUEUE;
+            // SAFETY: si_pid and si_uid lie at offsets 16 and 20 of the 128 bytes, on every 64-bit Linux.
+            unsafe {
+                let fields = (&raw mut info).cast::<u32>();
+                fields.add(4).write(pid);
+                fields.add(5).write(uid);
+            }
+            &raw const info
+        }
+    };
+    check(syscall!(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, pointer, 0)).map(drop)
+}
+
+/// Whether `tid` is a thread of process `tgid`.
+pub fn is_thread_of(tgid: u32, tid: u32) -> bool {
+    matches!(check(syscall!(libc::SYS_tgkill, tgid, tid, 0)), Ok(_) | Err(Errno::PERM))
+}
+
+/// Sends a signal to one of our own threads.
+pub fn signal_own_thread(tid: u32, signal: i32) {
+    let _ = check(syscall!(libc::SYS_tgkill, std::process::id(), tid, signal));
+}
+
+/// Whether two processes' memory is the same.
+pub fn same_memory(a: u32, b: u32) -> bool {
+    const KCMP_VM: i32 = 1;
+    matches!(check(syscall!(libc::SYS_kcmp, a, b, KCMP_VM, 0, 0)), Ok(0))
+}
+
+// --- files --------------------------------------------------------------------------------------------------
+
+/// `struct open_how`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenHow {
+    /// O_….
+    pub flags: u64,
+    /// The new file's mode; 0 unless one may be made.
+    pub mode: u64,
+    /// RESOLVE_….
+    pub resolve: u64,
+}
+
+/// Opens by the rules of `how`.
+pub fn openat2(dir: BorrowedFd, path: &CStr, how: &OpenHow) -> Result<OwnedFd, Errno> {
+    owned(syscall!(
+        libc::SYS_openat2,
+        dir.as_raw_fd(),
+        path.as_ptr(),
+        std::ptr::from_ref(how),
+        size_of::<OpenHow>()
+    ))
+}
+
+/// File status, as the kernel lays it out.
+pub fn stat(fd: BorrowedFd) -> Result<libc::stat, Errno> {
+    // SAFETY: struct stat is plain data for which all zeroes is a value.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    let flags = libc::AT_EMPTY_PATH;
+    check(syscall!(libc::SYS_newfstatat, fd.as_raw_fd(), c"".as_ptr(), &raw mut stat, flags))?;
+    Ok(stat)
+}
+
+/// Extended file status, as the kernel lays it out.
+pub fn statx(fd: BorrowedFd, flags: u32, mask: u32) -> Result<libc::statx, Errno> {
+    // SAFETY: struct statx is plain data for which all zeroes is a value.
+    let mut stat: libc::statx = unsafe { std::mem::zeroed() };
+    let flags = flags | libc::AT_EMPTY_PATH as u32;
+    check(syscall!(libc::SYS_statx, fd.as_raw_fd(), c"".as_ptr(), flags, mask, &raw mut stat))?;
+    Ok(stat)
+}
+
+/// File system status, as the kernel lays it out.
+pub fn statfs(fd: BorrowedFd) -> Result<libc::statfs, Errno> {
+    // SAFETY: struct statfs is plain data for which all zeroes is a value.
+    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
+    check(syscall!(libc::SYS_fstatfs, fd.as_raw_fd(), &raw mut stat))?;
+    Ok(stat)
+}
+
+/// The bytes of plain data that the kernel laid out.
+pub fn bytes_of<T: Copy>(data: &T) -> &[u8] {
+    // SAFETY: T is one of the kernel's structures of plain integers, fully initialised.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(data).cast(), size_of::<T>()) }
+}
+
+/// Times for [`utimens`]: access and modification, as the caller gave them.
+pub type Times = [libc::timespec; 2];
+
+/// Sets the times of what `fd` refers to, which may be an O_PATH descriptor.
+pub fn utimens(fd: BorrowedFd, times: Option<&Times>) -> Result<(), Errno> {
+    let times = times.map_or(std::ptr::null(), std::ptr::from_ref);
+    let flags = libc::AT_EMPTY_PATH;
+    check(syscall!(libc::SYS_utimensat, fd.as_raw_fd(), c"".as_ptr(), times, flags)).map(drop)
+}
+
+/// Changes the mode of what an O_PATH descriptor refers to (fchmodat2, Linux 6.6).
+pub fn chmod_handle(fd: BorrowedFd, mode: u32, flags: u32) -> Result<(), Errno> {
+    const SYS_FCHMODAT2: libc::c_long = 452;
+    let flags = flags | libc::AT_EMPTY_PATH as u32;
+    check(syscall!(SYS_FCHMODAT2, fd.as_raw_fd(), c"".as_ptr(), mode, flags)).map(drop)
+}
+
+/// Changes the mode of what a path refers to.
+pub fn chmod(path: &CStr, mode: u32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode)).map(drop)
+}
+
+/// Changes the owner of what `fd` refers to, which may be an O_PATH descriptor.
+pub fn chown(fd: BorrowedFd, uid: u32, gid: u32) -> Result<(), Errno> {
+    let flags = libc::AT_EMPTY_PATH;
+    check(syscall!(libc::SYS_fchownat, fd.as_raw_fd(), c"".as_ptr(), uid, gid, flags)).map(drop)
+}
+
+/// Whether `mode` of access is permitted on what `fd` refers to (faccessat2, Linux 5.8).
+pub fn access(fd: BorrowedFd, mode: i32, flags: i32) -> Result<(), Errno> {
+    let flags = flags | libc::AT_EMPTY_PATH;
+    check(syscall!(libc::SYS_faccessat2, fd.as_raw_fd(), c"".as_ptr(), mode, flags)).map(drop)
+}
+
+/// Changes the length of what a path refers to.
+pub fn truncate(path: &CStr, length: i64) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_truncate, path.as_ptr(), length)).map(drop)
+}
+
+/// Changes the length of an open file.
+pub fn ftruncate(fd: BorrowedFd, length: i64) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_ftruncate, fd.as_raw_fd(), length)).map(drop)
+}
+
+/// Changes the mode of an open file.
+pub fn fchmod(fd: BorrowedFd, mode: u32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_fchmod, fd.as_raw_fd(), mode)).map(drop)
+}
+
+/// Makes a directory.
+pub fn mkdir(dir: BorrowedFd, name: &CStr, mode: u32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_mkdirat, dir.as_raw_fd(), name.as_ptr(), mode)).map(drop)
+}
+
+/// Makes a node.
+pub fn mknod(dir: BorrowedFd, name: &CStr, mode: u32, device: u64) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_mknodat, dir.as_raw_fd(), name.as_ptr(), mode, device as u32)).map(drop)
+}
+
+/// Removes a name.
+pub fn unlink(dir: BorrowedFd, name: &CStr, flags: i32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_unlinkat, dir.as_raw_fd(), name.as_ptr(), flags)).map(drop)
+}
+
+/// Renames.
+pub fn rename(
+    from: BorrowedFd,
+    name: &CStr,
+    to: BorrowedFd,
+    new: &CStr,
+    flags: u32,
+) -> Result<(), Errno> {
+    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+    check(syscall!(libc::SYS_renameat2, from, name.as_ptr(), to, new.as_ptr(), flags)).map(drop)
+}
+
+/// Links `name` in `from` to `new` in `to`.
+pub fn link(from: BorrowedFd, name: &CStr, to: BorrowedFd, new: &CStr, flags: i32) -> Result<(), Errno> {
+    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+    check(syscall!(libc::SYS_linkat, from, name.as_ptr(), to, new.as_ptr(), flags)).map(drop)
+}
+
+/// Links the file at an absolute path that we made, a link of /proc/self/fd, to `new` in `to`.
+pub fn link_followed(path: &CStr, to: BorrowedFd, new: &CStr) -> Result<(), Errno> {
+    let flags = libc::AT_SYMLINK_FOLLOW;
+    check(syscall!(
+        libc::SYS_linkat,
+        libc::AT_FDCWD,
+        path.as_ptr(),
+        to.as_raw_fd(),
+        new.as_ptr(),
+        flags
+    ))
+    .map(drop)
+}
+
+/// Makes a symbolic link.
+pub fn symlink(text: &CStr, dir: BorrowedFd, name: &CStr) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_symlinkat, text.as_ptr(), dir.as_raw_fd(), name.as_ptr())).map(drop)
+}
+
+/// The text of the symbolic link that `fd`, an O_PATH descriptor, refers to; with `name`, of the one in it.
+pub fn readlink(fd: BorrowedFd, name: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
+    check(syscall!(
+        libc::SYS_readlinkat,
+        fd.as_raw_fd(),
+        name.as_ptr(),
+        into.as_mut_ptr(),
+        into.len()
+    ))
+}
+
+/// The text of the symbolic link at an absolute path that we made.
+pub fn readlink_path(path: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
+    check(syscall!(
+        libc::SYS_readlinkat,
+        libc::AT_FDCWD,
+        path.as_ptr(),
+        into.as_mut_ptr(),
+        into.len()
+    ))
+}
+
+/// Opens an absolute path that we made, such as a link of /proc/self/fd.
+pub fn open_path(path: &CStr, flags: i32, mode: u32) -> Result<OwnedFd, Errno> {
+    owned(syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode))
+}
+
+/// Reads an extended attribute, or (with an empty buffer) its size.
+pub fn getxattr(path: &CStr, name: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_getxattr, path.as_ptr(), name.as_ptr(), into.as_mut_ptr(), into.len()))
+}
+
+/// Lists extended attributes, or (with an empty buffer) the list's size.
+pub fn listxattr(path: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_listxattr, path.as_ptr(), into.as_mut_ptr(), into.len()))
+}
+
+/// Sets an extended attribute.
+pub fn setxattr(path: &CStr, name: &CStr, value: &[u8], flags: i32) -> Result<(), Errno> {
+    let (data, len) = (value.as_ptr(), value.len());
+    check(syscall!(libc::SYS_setxattr, path.as_ptr(), name.as_ptr(), data, len, flags)).map(drop)
+}
+
+/// Removes an extended attribute.
+pub fn removexattr(path: &CStr, name: &CStr) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_removexattr, path.as_ptr(), name.as_ptr())).map(drop)
+}
+
+/// Watches a path.
+pub fn inotify_add_watch(inotify: BorrowedFd, path: &CStr, mask: u32) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_inotify_add_watch, inotify.as_raw_fd(), path.as_ptr(), mask))
+}
+
+/// A file control of a number.
+pub fn fcntl(fd: BorrowedFd, command: i32, argument: u64) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_fcntl, fd.as_raw_fd(), command, argument))
+}
+
+/// A file control of a structure in `argument`.
+pub fn fcntl_in(fd: BorrowedFd, command: i32, argument: &[u8; 8]) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_fcntl, fd.as_raw_fd(), command, argument.as_ptr()))
+}
+
+/// A device control that reads at most 64 bytes of `argument`.
+pub fn ioctl_in(fd: BorrowedFd, command: u32, argument: &[u8; 64]) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_ioctl, fd.as_raw_fd(), command, argument.as_ptr()))
+}
+
+// --- sockets ------------------------------------------------------------------------------------------------
+
+/// Sends one message with the given ancillary data, never to an address.
+pub fn sendmsg(socket: BorrowedFd, data: &[u8], control: &[u8], flags: i32) -> Result<usize, Errno> {
+    let mut iov = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+    // SAFETY: struct msghdr is plain data for which all zeroes is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut iov;
+    message.msg_iovlen = 1;
+    if !control.is_empty() {
+        message.msg_control = control.as_ptr().cast_mut().cast();
+        message.msg_controllen = control.len() as _;
+    }
+    check(syscall!(libc::SYS_sendmsg, socket.as_raw_fd(), &raw const message, flags))
+}
+
+/// Waits until `fd` is ready for `events`, a signal comes or the milliseconds are over.
+pub fn poll(fd: BorrowedFd, events: i16, timeout: i32) -> Result<usize, Errno> {
+    let mut pollfd = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: one pollfd, borrowed for the call.
+    check(unsafe { libc::poll(&raw mut pollfd, 1, timeout) }.into())
+}
+
+// --- Landlock -----------------------------------------------------------------------------------------------
+
+/// `struct landlock_ruleset_attr`, as of ABI 6.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RulesetAttr {
+    /// File system accesses that are denied unless a rule allows them.
+    pub fs: u64,
+    /// TCP accesses likewise (ABI 4).
+    pub net: u64,
+    /// What is confined to the domain (ABI 6).
+    pub scoped: u64,
+}
+
+/// The version of Landlock's interface, if the kernel has it enabled.
+pub fn landlock_abi() -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32))
+}
+
+/// A new ruleset; `size` is that of the attribute in the kernel's ABI.
+pub fn landlock_ruleset(attr: &RulesetAttr, size: usize) -> Result<OwnedFd, Errno> {
+    owned(syscall!(libc::SYS_landlock_create_ruleset, std::ptr::from_ref(attr), size, 0u32))
+}
+
+/// Allows `access` beneath `parent`.
+pub fn landlock_allow_beneath(ruleset: BorrowedFd, access: u64, parent: BorrowedFd) -> Result<(), Errno> {
+    #[repr(C, packed)]
+    struct PathBeneath {
+        access: u64,
+        parent: i32,
+    }
+    let rule = PathBeneath { access, parent: parent.as_raw_fd() };
+    const RULE_PATH_BENEATH: u32 = 1;
+    let (ruleset, rule) = (ruleset.as_raw_fd(), &raw const rule);
+    check(syscall!(libc::SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, rule, 0u32)).map(drop)
+}
+
+/// Puts the calling thread and all that it starts under the ruleset.
+pub fn landlock_restrict_self(ruleset: BorrowedFd) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0u32)).map(drop)
+}
+
+// --- processes and identity ----------------------------------------------------------------------------------
+
+/// Forks. The child is a copy with this thread alone: only for a process that has no other.
+pub fn fork() -> Result<Option<u32>, Errno> {
+    // SAFETY: callers have one thread, so no lock is left held in the child.
+    match check(unsafe { libc::fork() }.into())? {
+        0 => Ok(None),
+        pid => Ok(Some(pid as u32)),
+    }
+}
+
+/// Ends the process without running anything at exit.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit has no preconditions.
+    unsafe { libc::_exit(status) }
+}
+
+/// A process control of numbers.
+pub fn prctl(option: i32, argument: u64) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_prctl, option, argument, 0u64, 0u64, 0u64))
+}
+
+/// Gives this thread a working directory and umask of its own.
+pub fn unshare_fs() -> Result<(), Errno> {
+    check(syscall!(libc::SYS_unshare, libc::CLONE_FS)).map(drop)
+}
+
+/// Sets this thread's umask (it has one of its own, see [`unshare_fs`]).
+pub fn umask(mask: u32) {
+    syscall!(libc::SYS_umask, mask);
+}
+
+/// Sets this thread's file system user; the kernel moves the file capabilities with it.
+pub fn setfsuid(uid: u32) {
+    syscall!(libc::SYS_setfsuid, uid);
+}
+
+/// Sets this thread's file system group.
+pub fn setfsgid(gid: u32) {
+    syscall!(libc::SYS_setfsgid, gid);
+}
+
+/// Sets this thread's supplementary groups (glibc's own would set every thread's).
+pub fn setgroups(groups: &[u32]) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_setgroups, groups.len(), groups.as_ptr())).map(drop)
+}
+
+#[repr(C)]
+struct CapHeader {
+    version: u32,
+    pid: i32,
+}
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct CapData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+const CAP_VERSION_3: u32 = 0x2008_0522;
+
+/// Sets this thread's effective capabilities to those of `mask` that it is permitted.
+pub fn set_effective_capabilities(mask: u64) -> Result<(), Errno> {
+    let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
+    let mut data = [CapData::default(); 2];
+    check(syscall!(libc::SYS_capget, &raw mut header, data.as_mut_ptr()))?;
+    data[0].effective = data[0].permitted & mask as u32;
+    data[1].effective = data[1].permitted & (mask >> 32) as u32;
+    check(syscall!(libc::SYS_capset, &raw mut header, data.as_ptr())).map(drop)
+}
+
+/// This thread's number.
+pub fn gettid() -> u32 {
+    syscall!(libc::SYS_gettid) as u32
+}
+
+/// The session of a process.
+pub fn getsid(pid: u32) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_getsid, pid))
+}
+
+/// The process group of a process.
+pub fn getpgid(pid: u32) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_getpgid, pid))
+}
+
+/// Raises the soft limit on descriptors to the hard one, and returns what the limit was.
+pub fn raise_descriptor_limit() -> Result<libc::rlimit, Errno> {
+    let mut was = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let get = (&raw mut was, std::ptr::null::<libc::rlimit>());
+    check(syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, get.1, get.0))?;
+    let all = libc::rlimit { rlim_cur: was.rlim_max, rlim_max: was.rlim_max };
+    let none = std::ptr::null_mut::<libc::rlimit>();
+    check(syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, &raw const all, none))?;
+    Ok(was)
+}
+
+/// Marks every descriptor from `first` on as to be closed by exec.
+pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    check(syscall!(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC)).map(drop)
+}
+
+/// What waitpid told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// The child exited.
+    Exited(u32, i32),
+    /// A signal killed it.
+    Killed(u32, i32),
+    /// A signal stopped it.
+    Stopped(u32, i32),
+}
+
+/// Waits for any child to end or stop. ECHILD: there are none.
+pub fn wait() -> Result<Waited, Errno> {
+    loop {
+        let mut status = 0;
+        // SAFETY: status is borrowed for the call.
+        let result = unsafe { libc::waitpid(-1, &raw mut status, libc::WUNTRACED | libc::__WALL) };
+        let pid = match check(result.into()) {
+            Ok(pid) => pid as u32,
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(errno),
+        };
+        if libc::WIFEXITED(status) {
+            return Ok(Waited::Exited(pid, libc::WEXITSTATUS(status)));
+        } else if libc::WIFSIGNALED(status) {
+            return Ok(Waited::Killed(pid, libc::WTERMSIG(status)));
+        } else if libc::WIFSTOPPED(status) {
+            return Ok(Waited::Stopped(pid, libc::WSTOPSIG(status)));
+        }
+    }
+}
+
+/// Sends a signal to a child that has not been waited for, so that its number is its own.
+pub fn kill_child(pid: u32, signal: i32) {
+    let _ = check(syscall!(libc::SYS_kill, pid, signal));
+}
+
+/// A set of signals.
+pub type SignalSet = u64;
+
+/// The bit of a signal in a [`SignalSet`].
+pub const fn signal_bit(signal: i32) -> SignalSet {
+    1 << (signal - 1)
+}
+
+/// Sets the signals that this thread blocks, and returns those it did.
+pub fn block_signals(set: SignalSet) -> SignalSet {
+    let mut was: SignalSet = 0;
+    syscall!(
+        libc::SYS_rt_sigprocmask,
+        libc::SIG_SETMASK,
+        &raw const set,
+        &raw mut was,
+        size_of::<SignalSet>()
+    );
+    was
+}
+
+/// A descriptor from which signals of the set are read, which the thread blocks.
+pub fn signalfd(set: SignalSet) -> Result<OwnedFd, Errno> {
+    owned(syscall!(libc::SYS_signalfd4, -1, &raw const set, size_of::<SignalSet>(), libc::SFD_CLOEXEC))
+}
+
+/// Ignores a signal, or gives it its default action.
+pub fn ignore_signal(signal: i32, ignore: bool) {
+    // SAFETY: SIG_IGN and SIG_DFL run no code of ours.
+    unsafe { libc::signal(signal, if ignore { libc::SIG_IGN } else { libc::SIG_DFL }) };
+}
+
+/// Makes a signal interrupt the call that a thread blocks in, and do nothing else.
+pub fn interrupt_by(signal: i32) {
+    extern "C" fn nothing(_: i32) {}
+    // SAFETY: the handler does nothing, so it is safe at any moment; no SA_RESTART, so that calls end with EINTR.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+    }
+}
+
+/// Replaces the process by a program. Returns only if that fails.
+pub fn execve(path: &CStr, args: &[&CStr], env: &[&CStr]) -> Errno {
+    let pointers = |list: &[&CStr]| -> Vec<*const libc::c_char> {
+        list.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (args, env) = (pointers(args), pointers(env));
+    syscall!(libc::SYS_execve, path.as_ptr(), args.as_ptr(), env.as_ptr());
+    Errno::last()
+}
+
+/// Sends a signal to a thread of another process.
+pub fn signal_thread(tgid: u32, tid: u32, signal: i32) {
+    let _ = check(syscall!(libc::SYS_tgkill, tgid, tid, signal));
+}
