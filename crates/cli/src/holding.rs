@@ -1,7 +1,7 @@
 //! Which directories a program holds, with which rights: what `--read`, `--write`, `--exec` and `--dir` say.
 
 use crate::failure::Failure;
-use pimento::launch::Held;
+use pimento::launch::{FLOOR, Held};
 use pimento::{Right, Rights};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -9,32 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// `--read DIR`: look up, open for reading, map (as code, too: that is how libraries are loaded), look at, wait
 /// for, lock, sync. What changes nothing that others could see but locks.
-pub const READ: Rights = Rights::of(&[
-    Right::READ,
-    Right::SEEK,
-    Right::MMAP_RX,
-    Right::LOOKUP,
-    Right::FSTAT,
-    Right::FSTATFS,
-    Right::FPATHCONF,
-    Right::FCHDIR,
-    Right::FCNTL,
-    Right::FLOCK,
-    Right::FSYNC,
-    Right::IOCTL,
-    Right::EVENT,
-    Right::KQUEUE,
-    Right::EXTATTR_GET,
-    Right::EXTATTR_LIST,
-    Right::ACL_GET,
-    Right::ACL_CHECK,
-    // NOTIFY includes INOTIFY_ADD and INOTIFY_RM.
-    Right::NOTIFY,
-    // Of a FIFO or a terminal that is opened beneath.
-    Right::GETSOCKOPT,
-    Right::GETSOCKNAME,
-    Right::GETPEERNAME,
-]);
+pub const READ: Rights = FLOOR.union(&Rights::of(&[Right::READ, Right::LOOKUP, Right::FCHDIR]));
 
 /// `--write DIR`: all of [`READ`], and write, create, remove, rename, link, and change everything that a file's
 /// owner may change. No device nodes, no connections to sockets, no programs started.
@@ -61,10 +36,6 @@ pub const WRITE: Rights = READ.union(&Rights::of(&[
     Right::ACL_DELETE,
     // mknod(2) of a socket asks for it; bindat(2) would ask for BINDAT, which is not here.
     Right::BIND,
-    // Leases, which are a writer's way to keep others out.
-    Right::FSIGNAL,
-    // The size of a FIFO's pipe.
-    Right::SETSOCKOPT,
 ]));
 
 /// `--exec DIR`: all of [`READ`], and start programs from there.

@@ -65,9 +65,10 @@ fn launch(args: RunArgs) -> Result<Launch, Failure> {
 
 /// The exit status of a program that could not be started, as a shell would have it.
 fn status_of(error: &LaunchError) -> u8 {
-    #[allow(unreachable_patterns, reason = "the monitor may come to know more errors")]
     match error {
         LaunchError::NoProgram(_) => failure::NOT_FOUND,
+        LaunchError::CannotStart { .. } => failure::CANNOT_START,
+        LaunchError::CannotHold { .. } | LaunchError::NotWithheld { .. } => failure::USAGE,
         _ => failure::OWN,
     }
 }

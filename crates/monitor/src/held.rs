@@ -127,6 +127,11 @@ impl Held {
         Ok(())
     }
 
+    /// Whether `path`, without symbolic links, lies in a held directory (not merely above one).
+    pub fn covers(&self, path: &Path) -> bool {
+        matches!(self.what(self.descend(path.as_os_str().as_bytes()).0), What::Directory { .. })
+    }
+
     /// Holds what is at `path` unless a held directory already gives it these rights.
     pub fn hold_also(&mut self, path: &Path, rights: Rights, only: Only) -> Result<(), Errno> {
         let (node, _) = self.descend(path.as_os_str().as_bytes());

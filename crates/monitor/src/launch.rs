@@ -1,15 +1,37 @@
 //! Starts a program in capability mode under a monitor: what `pimento run` does.
+//!
+//! Three processes. The *front* is the one that was called: it stands for the program towards whoever waits for it,
+//! forwards signals, stops when the program stops and ends as it ends. Its child is the *monitor*, and the
+//! monitor's child becomes the program, so that the monitor is an ancestor of all that it guards.
 
-use rights::Rights;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use crate::defaults;
+use crate::errno::Errno;
+use crate::front::{self, Message};
+use crate::held::{Held as Tree, Only};
+use crate::landlock::Domain;
+use crate::listener::Listener;
+use crate::monitor::Monitor;
+use crate::serve::Guard;
+use crate::sys::{self, Waited};
+use rights::{Right, Rights};
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub use crate::defaults::FLOOR;
 
 /// A directory or file that the program may use, by its name.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// Its path, as the program names it. Relative paths start at the caller's working directory.
     pub path: PathBuf,
-    /// What may be done beneath it.
+    /// What may be done beneath it. With CAP_READ or CAP_WRITE it has to include [`FLOOR`].
     pub rights: Rights,
 }
 
@@ -24,7 +46,8 @@ pub struct Launch {
     pub env: Vec<(OsString, OsString)>,
     /// What it may use. Where one holds another, the longer path decides.
     pub held: Vec<Held>,
-    /// Whether the default set is held too (see `default_set`).
+    /// Whether the default set is held too: the program's own file, its loader and libraries, locale, time zone and
+    /// terminal descriptions, /dev/null and kin, and its own harmless entries in /proc.
     pub default_set: bool,
     /// Whether to count what is refused. Costs a round trip for each refused call.
     pub report: bool,
@@ -67,15 +90,378 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// No such program.
-    #[error("{0:?}: no such program")]
+    #[error("{0:?}: no such program; give a path, or a name in PATH")]
     NoProgram(OsString),
+    /// The program is there but cannot be started.
+    #[error("{program:?}: cannot be started: {}{}", io(*errno), hint(*errno))]
+    CannotStart {
+        /// The program.
+        program: OsString,
+        /// What the kernel, or the monitor, said.
+        errno: i32,
+    },
+    /// Something to hold cannot be.
+    #[error("{path:?}: cannot be held: {}", io(*errno))]
+    CannotHold {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        errno: i32,
+    },
+    /// A right that every descriptor opened in a held directory has for now was left out.
+    #[error(
+        "{path:?}: limits on single descriptors are not enforced yet, so what is opened there would also have the \
+         rights {missing}; add them"
+    )]
+    NotWithheld {
+        /// The directory's path.
+        path: PathBuf,
+        /// The rights to add.
+        missing: Rights,
+    },
+    /// The process is under a seccomp listener already, another supervisor's or `pimento run`'s own.
+    #[error(
+        "already under another seccomp listener (a container's supervisor, or pimento run itself): the kernel has \
+         room for one; start pimento outside of it"
+    )]
+    OtherListener,
+    /// The kernel lacks something that there is no way around.
+    #[error("this kernel lacks {feature}, which came with Linux {release}: pimento doctor tells more")]
+    Kernel {
+        /// What it is called.
+        feature: &'static str,
+        /// The release that has it.
+        release: &'static str,
+    },
+    /// Something else failed.
+    #[error("{step}: {}", io(*errno))]
+    System {
+        /// What was being done.
+        step: &'static str,
+        /// What the kernel said.
+        errno: i32,
+    },
+}
+
+fn io(errno: i32) -> String {
+    Errno(errno).to_string()
+}
+
+fn hint(errno: i32) -> &'static str {
+    match Errno(errno) {
+        Errno::CAPMODE | Errno::NOTCAPABLE => "; hold its directory with --exec",
+        Errno::ACCES => "; is it executable, and its interpreter in a directory held with --exec?",
+        _ => "",
+    }
+}
+
+/// The step that failed, as the monitor tells the front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Step {
+    Exec,
+    NoNewPrivs,
+    Landlock,
+    Seccomp,
+    Monitor,
+}
+
+impl Step {
+    pub(crate) fn from_u8(step: u8) -> Step {
+        [Step::Exec, Step::NoNewPrivs, Step::Landlock, Step::Seccomp].into_iter().find(|s| *s as u8 == step).unwrap_or(Step::Monitor)
+    }
+
+    fn error(self, errno: i32, program: &OsStr) -> LaunchError {
+        let seccomp = "waiting for notifications that only fatal signals interrupt (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)";
+        match (self, Errno(errno)) {
+            (Step::Exec, _) => LaunchError::CannotStart { program: program.into(), errno },
+            (Step::Seccomp, Errno::BUSY) => LaunchError::OtherListener,
+            (Step::Seccomp, Errno::INVAL) => LaunchError::Kernel { feature: seccomp, release: "5.19" },
+            (Step::Seccomp, Errno::NOSYS) => LaunchError::Kernel { feature: "seccomp filters", release: "3.5" },
+            (Step::Seccomp, _) => LaunchError::System { step: "installing the seccomp filter", errno },
+            (Step::NoNewPrivs, _) => LaunchError::System { step: "giving up set-user-id programs", errno },
+            (Step::Landlock, _) => LaunchError::System { step: "entering the Landlock domain", errno },
+            (Step::Monitor, _) => LaunchError::System { step: "starting the monitor", errno },
+        }
+    }
 }
 
 /// Starts the program, waits for it, and tells how it ended. Forwards signals meanwhile.
-/// To be called from a process with one thread.
+/// To be called from a process with one thread, which it may fork.
 ///
 /// # Errors
 /// When the program cannot be started at all; what it does afterwards is its own.
-pub fn run(_launch: &Launch) -> Result<Outcome, LaunchError> {
-    Ok(Outcome { ended: Ended::Exited(0), refused: Vec::new() })
+pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
+    let program = find(&launch.program, &launch.env)?;
+    let tree = tree(launch, &program)?;
+    let system = |step| move |errno: Errno| LaunchError::System { step, errno: errno.0 };
+    let domain = Domain::new(&tree).map_err(system("preparing the Landlock domain"))?;
+    let passes = passes(&tree);
+    let guard = Guard {
+        held: tree,
+        passes,
+        exec_confined: domain.is_some(),
+        signals_confined: domain.as_ref().is_some_and(|domain| domain.confines_signals),
+        started: AtomicBool::new(false),
+    };
+    let profile = filter::Profile { hosted: true, audit: launch.report, passes: vec![(0, passes)] };
+    let start = Start {
+        path: c_string(program.as_os_str()),
+        args: std::iter::once(&launch.program).chain(&launch.args).map(|arg| c_string(arg)).collect(),
+        env: launch.env.iter().map(|(name, value)| variable(name, value)).collect(),
+        filter: filter::compile(&profile),
+        domain,
+    };
+    let (front, monitor) = UnixStream::pair().map_err(|error| LaunchError::System {
+        step: "making a socket",
+        errno: error.raw_os_error().unwrap_or(libc::EIO),
+    })?;
+    let mask = front::take_signals();
+    let forked = sys::fork().map_err(system("starting the monitor"))?;
+    let Some(monitor_pid) = forked else {
+        drop(front);
+        let status = attend(start, guard, mask, monitor);
+        sys::exit_now(status);
+    };
+    drop((monitor, start, guard));
+    let outcome = front::attend(front, monitor_pid, mask);
+    match outcome {
+        Ok(outcome) => Ok(outcome),
+        Err(front::Failure::Step(step, errno)) => Err(step.error(errno, &launch.program)),
+        Err(front::Failure::Died) => Err(LaunchError::System { step: "the monitor died", errno: libc::ECHILD }),
+    }
+}
+
+/// Everything that the new process needs, made before it is forked.
+struct Start {
+    path: CString,
+    args: Vec<CString>,
+    env: Vec<CString>,
+    filter: Vec<filter::Insn>,
+    domain: Option<Domain>,
+}
+
+/// A string for the kernel. A NUL inside cannot come from a command line; what is behind it is left out.
+fn c_string(text: &OsStr) -> CString {
+    let bytes = text.as_bytes();
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    CString::new(&bytes[..end]).unwrap_or_default()
+}
+
+fn variable(name: &OsStr, value: &OsStr) -> CString {
+    let mut both = name.to_owned();
+    both.push("=");
+    both.push(value);
+    c_string(&both)
+}
+
+/// The program's path: as it is if it has a slash, else the first executable of that name in PATH.
+fn find(program: &OsStr, env: &[(OsString, OsString)]) -> Result<PathBuf, LaunchError> {
+    let cannot = |errno: Errno| LaunchError::CannotStart { program: program.into(), errno: errno.0 };
+    if program.as_bytes().contains(&b'/') {
+        let path = PathBuf::from(program);
+        return match std::fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() => Err(cannot(Errno::ACCES)),
+            Ok(_) => Ok(path),
+            Err(error) => match error.raw_os_error().map(Errno) {
+                Some(Errno::NOENT | Errno::NOTDIR) | None => Err(LaunchError::NoProgram(program.into())),
+                Some(errno) => Err(cannot(errno)),
+            },
+        };
+    }
+    let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    let path = path.unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let mut there = false;
+    for dir in std::env::split_paths(&path) {
+        let candidate = if dir.as_os_str().is_empty() { Path::new(".").join(program) } else { dir.join(program) };
+        let Ok(file) = sys::open_path(&c_string(candidate.as_os_str()), libc::O_PATH, 0) else { continue };
+        let regular = sys::stat(file.as_fd()).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG);
+        if regular && sys::access(file.as_fd(), libc::X_OK, libc::AT_EACCESS).is_ok() {
+            return Ok(candidate);
+        }
+        there |= regular;
+    }
+    Err(if there { cannot(Errno::ACCES) } else { LaunchError::NoProgram(program.into()) })
+}
+
+/// The tree of what is held.
+fn tree(launch: &Launch, program: &Path) -> Result<Tree, LaunchError> {
+    let cannot = |path: &Path| {
+        let path = path.to_path_buf();
+        move |errno: Errno| LaunchError::CannotHold { path, errno: errno.0 }
+    };
+    let mut tree = Tree::new().map_err(cannot(Path::new("/")))?;
+    let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    for held in &launch.held {
+        let opens = !held.rights.intersection(&Rights::of(&[Right::READ, Right::WRITE])).is_empty();
+        let missing = FLOOR.difference(&held.rights);
+        if opens && !missing.is_empty() {
+            return Err(LaunchError::NotWithheld { path: held.path.clone(), missing });
+        }
+        tree.hold(&here.join(&held.path), held.rights, Only::All).map_err(cannot(&held.path))?;
+    }
+    if launch.default_set {
+        defaults::hold(&mut tree, &here.join(program)).map_err(cannot(program))?;
+    }
+    defaults::hold_proc(&mut tree, !launch.default_set);
+    Ok(tree)
+}
+
+/// A(n), the same for every n: what any descriptor may do without asking. Reading and writing the kernel keeps to
+/// what it was opened for; what it does not keep to anything, a read-only directory's descriptors must be asked
+/// about.
+fn passes(tree: &Tree) -> Rights {
+    const NOT_KEPT: Rights = Rights::of(&[
+        Right::LOOKUP,
+        Right::FCHDIR,
+        Right::FEXECVE,
+        Right::FCHMOD,
+        Right::FCHOWN,
+        Right::FCHFLAGS,
+        Right::FUTIMES,
+        Right::EXTATTR_SET,
+        Right::EXTATTR_DELETE,
+        Right::ACL_SET,
+        Right::ACL_DELETE,
+    ]);
+    const WRITE: Rights = Rights::of(&[Right::WRITE]);
+    const FTRUNCATE: Rights = Rights::of(&[Right::FTRUNCATE]);
+    let mut passes = Rights::ALL.difference(&NOT_KEPT);
+    // Truncating takes a descriptor that is open for writing, so only from a directory where files can be written.
+    if tree.common_rights().any(|rights| rights.contains(&WRITE) && !rights.contains(&FTRUNCATE)) {
+        passes = passes.difference(&FTRUNCATE);
+    }
+    passes
+}
+
+/// The monitor's life, from its fork to its last process's end.
+fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -> i32 {
+    let fail = |step: Step, errno: Errno| {
+        front::send(&front, &Message::Failed { step: step as u8, errno: errno.0 });
+        1
+    };
+    // Orphans of the program stay descendants of the monitor.
+    let _ = sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+    let (mut told, tell) = match std::io::pipe() {
+        Ok((told, tell)) => (File::from(OwnedFd::from(told)), File::from(OwnedFd::from(tell))),
+        Err(error) => return fail(Step::Monitor, Errno(error.raw_os_error().unwrap_or(libc::EIO))),
+    };
+    let child = match sys::fork() {
+        Err(errno) => return fail(Step::Monitor, errno),
+        Ok(None) => {
+            let (step, errno) = become_program(&start, mask, &tell);
+            let _ = (&tell).write_all(&[1, step as u8, errno.0 as u8, (errno.0 >> 8) as u8, 0]);
+            sys::exit_now(127);
+        }
+        Ok(Some(child)) => child,
+    };
+    drop(tell);
+    drop(start);
+    for signal in front::FORWARDED {
+        sys::ignore_signal(*signal, true);
+    }
+    let _ = sys::raise_descriptor_limit();
+    let mut first = [0; 5];
+    if told.read_exact(&mut first).is_err() {
+        return fail(Step::Monitor, Errno::CHILD);
+    }
+    if first[0] == 1 {
+        return fail(Step::from_u8(first[1]), Errno(i32::from(first[2]) | i32::from(first[3]) << 8));
+    }
+    let number = i32::from_le_bytes([first[1], first[2], first[3], first[4]]);
+    let pidfd = match sys::pidfd_open(child) {
+        Ok(pidfd) => pidfd,
+        Err(errno) => return fail(Step::Monitor, errno),
+    };
+    let started = sys::pidfd_getfd(pidfd.as_fd(), number)
+        .and_then(|listener| Monitor::new(Listener::new(listener), guard))
+        .map(Arc::new)
+        .and_then(|monitor| monitor.start().map(|()| monitor).map_err(|_| Errno::AGAIN));
+    let monitor = match started {
+        Ok(monitor) => monitor,
+        Err(errno) => {
+            sys::kill_child(child, libc::SIGKILL);
+            return fail(Step::Monitor, errno);
+        }
+    };
+    // The pipe closes with a successful exec.
+    let mut failed = [0; 5];
+    if told.read_exact(&mut failed).is_ok() {
+        return fail(Step::from_u8(failed[1]), Errno(i32::from(failed[2]) | i32::from(failed[3]) << 8));
+    }
+    drop(told);
+    let control = front.try_clone().map(|front| std::thread::spawn(move || front::obey(&front, pidfd.as_fd())));
+    if control.is_err() {
+        sys::kill_child(child, libc::SIGKILL);
+    }
+    reap(&monitor, child, &front);
+    0
+}
+
+/// Waits for everything beneath, until nothing is left.
+fn reap(monitor: &Monitor, program: u32, front: &UnixStream) {
+    loop {
+        match sys::wait() {
+            Ok(Waited::Stopped(pid, signal)) if pid == program => {
+                front::send(front, &Message::Stopped { signal });
+            }
+            Ok(Waited::Exited(pid, status)) if pid == program => end(monitor, Ended::Exited(status), front),
+            Ok(Waited::Killed(pid, signal)) if pid == program => end(monitor, Ended::Killed(signal), front),
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn end(monitor: &Monitor, ended: Ended, front: &UnixStream) {
+    for (call, object, errno, times, needs) in monitor.report.take() {
+        let allow_with = option_for(&object, needs);
+        let object = String::from_utf8_lossy(&object).into_owned();
+        front::send(front, &Message::Refused(Refusal { call: call.into(), object, errno, times, allow_with }));
+    }
+    front::send(front, &Message::Ended(ended));
+}
+
+/// The option that would have allowed something of a path.
+fn option_for(object: &[u8], needs: Rights) -> Option<String> {
+    let path = Path::new(OsStr::from_bytes(object));
+    if !path.is_absolute() {
+        return None;
+    }
+    let wants = |right| needs.contains(&Rights::of(&[right]));
+    let option = if wants(Right::FEXECVE) {
+        "--exec"
+    } else if defaults::READ.union(&Rights::of(&[Right::FCHDIR])).contains(&needs) {
+        "--read"
+    } else {
+        "--write"
+    };
+    let held = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    Some(format!("{option} {}", held.display()))
+}
+
+/// In the new process: into capability mode, and then the program. Returns only on failure.
+fn become_program(start: &Start, mask: sys::SignalSet, tell: &File) -> (Step, Errno) {
+    let args: Vec<&CStr> = start.args.iter().map(CString::as_c_str).collect();
+    let env: Vec<&CStr> = start.env.iter().map(CString::as_c_str).collect();
+    let enter = || -> Result<(), (Step, Errno)> {
+        let at = |step| move |errno| (step, errno);
+        // Nothing but the standard descriptors is passed on. 5.11 has close_range's flag.
+        sys::close_on_exec_from(3).map_err(at(Step::Monitor))?;
+        sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
+        if let Some(domain) = &start.domain {
+            domain.enter().map_err(at(Step::Landlock))?;
+        }
+        let listener = sys::seccomp_listen(&start.filter).map_err(at(Step::Seccomp))?;
+        let [a, b, c, d] = listener.as_raw_fd().to_le_bytes();
+        { tell }.write_all(&[0, a, b, c, d]).map_err(|_| (Step::Monitor, Errno::IO))?;
+        // Closed by exec: the monitor has its own by the time that it answers.
+        std::mem::forget(listener);
+        Ok(())
+    };
+    if let Err(failed) = enter() {
+        return failed;
+    }
+    sys::block_signals(mask);
+    (Step::Exec, sys::execve(&start.path, &args, &env))
 }

@@ -19,8 +19,9 @@ fn owned(result: libc::c_long) -> Result<OwnedFd, Errno> {
 /// A system call of register arguments and pointers made from live references by the caller.
 macro_rules! syscall {
     ($($arg:expr),+) => {
+        // Each as a long: of an int that is passed on the stack, the upper half would be anything.
         // SAFETY: the arguments are numbers, or pointers to memory borrowed for the call, of the size it takes.
-        unsafe { libc::syscall($($arg),+) }
+        unsafe { libc::syscall($($arg as libc::c_long),+) }
     };
 }
 
@@ -675,4 +676,27 @@ pub fn execve(path: &CStr, args: &[&CStr], env: &[&CStr]) -> Errno {
 /// Sends a signal to a thread of another process.
 pub fn signal_thread(tgid: u32, tid: u32, signal: i32) {
     let _ = check(syscall!(libc::SYS_tgkill, tgid, tid, signal));
+}
+
+/// Waits until one of several descriptors is ready.
+pub fn poll_all(fds: &mut [libc::pollfd]) -> Result<usize, Errno> {
+    // SAFETY: the slice is borrowed for the call.
+    check(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, -1) }.into())
+}
+
+/// Reads what fits.
+pub fn read(fd: BorrowedFd, into: &mut [u8]) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_read, fd.as_raw_fd(), into.as_mut_ptr(), into.len()))
+}
+
+/// Waits for one child to end.
+pub fn wait_for(pid: u32) {
+    let mut status = 0;
+    // SAFETY: status is borrowed for the call.
+    unsafe { libc::waitpid(pid as i32, &raw mut status, 0) };
+}
+
+/// Sends a signal to this process.
+pub fn signal_own_process(signal: i32) {
+    let _ = check(syscall!(libc::SYS_kill, std::process::id(), signal));
 }

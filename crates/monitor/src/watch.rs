@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The signal by which a blocked worker is interrupted.
-const INTERRUPT: i32 = libc::SIGUSR1;
+pub const INTERRUPT: i32 = libc::SIGUSR1;
 /// How often blocked calls are looked at.
 const TICK: Duration = Duration::from_millis(20);
 /// How long after the last call that may block the watch keeps ticking, so that it is rarely woken.

@@ -78,13 +78,22 @@ pub fn serve(guard: &Guard, caller: &Caller, watch: &Watch, number: i32) -> Resu
         return conclude(Err(refused));
     };
     let service = Service { guard, caller, watch, call, identity: None };
-    conclude(match policy::resolve(call, true, caller.args()) {
+    let asked = service.path_arg(0).map(|path| path.needs);
+    conclude_with(asked.unwrap_or(Rights::NONE), match policy::resolve(call, true, caller.args()) {
         // The filter asks only when it counts refusals, or knows less than the table.
         Resolved::Allow => Ok(Answer::GoOn),
         Resolved::Deny(rights::ECAPMODE) => Err(Fail::outside(service.denied_object())),
         Resolved::Deny(errno) => Err(Fail::Errno(Errno(errno))),
         Resolved::Descriptors | Resolved::Ask => service.act(),
     })
+}
+
+/// A path outside of everything held is refused before its rights are looked at: the report tells them all the same.
+fn conclude_with(asked: Rights, served: Served) -> Result<(Answer, Option<Refused>), ()> {
+    conclude(served.map_err(|fail| match fail {
+        Fail::Refused(refused) if refused.needs.is_empty() => Fail::Refused(Refused { needs: asked, ..refused }),
+        fail => fail,
+    }))
 }
 
 fn conclude(served: Served) -> Result<(Answer, Option<Refused>), ()> {

@@ -6,7 +6,6 @@ use crate::fail::Fail;
 use crate::listener::Answer;
 use crate::lookup::Opened;
 use rights::Rights;
-use std::os::fd::AsFd;
 
 /// What open(2) takes and openat2(2) does too. open(2) ignores all else.
 const KNOWN: i32 = libc::O_ACCMODE
@@ -109,7 +108,6 @@ impl Service<'_> {
         }
         let (Opened::New(fd) | Opened::Own(fd)) = opened?;
         let number = self.caller.install(&fd, cloexec)?;
-        drop(fd.as_fd());
         Ok(Answer::Value(number as i64))
     }
 }
