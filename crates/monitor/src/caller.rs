@@ -97,9 +97,9 @@ impl Processes {
             }),
         };
         if threads.by_tid.len() >= threads.sweep_at {
-            threads
-                .by_tid
-                .retain(|&tid, process| process.is_alive() && (process.tgid == tid || sys::is_thread_of(process.tgid, tid)));
+            threads.by_tid.retain(|&tid, process| {
+                process.is_alive() && (process.tgid == tid || sys::is_thread_of(process.tgid, tid))
+            });
             threads.sweep_at = 64.max(threads.by_tid.len() * 2);
         }
         threads.by_tid.insert(tgid, process.clone());
@@ -197,7 +197,9 @@ impl<'a> Caller<'a> {
         while bytes.len() < max {
             let at = address.wrapping_add(bytes.len() as u64);
             // Not over the end of a page: the next need not be there.
-            let len = (4096 - (at as usize & 4095)).min(if bytes.is_empty() { 512 } else { 4096 }).min(max - bytes.len());
+            let len = (4096 - (at as usize & 4095))
+                .min(if bytes.is_empty() { 512 } else { 4096 })
+                .min(max - bytes.len());
             let len = self.read_some(at, &mut chunk[..len])?;
             match chunk[..len].iter().position(|&byte| byte == 0) {
                 Some(end) => {
@@ -262,7 +264,7 @@ impl<'a> Caller<'a> {
 
     /// Installs a copy of `fd` among its descriptors.
     pub fn install(&self, fd: &OwnedFd, cloexec: bool) -> Result<usize, Errno> {
-        self.listener.install(self.notif.id, fd.as_fd(), cloexec)
+        self.listener.install(self.notif.id, self.notif.tid, fd.as_fd(), cloexec)
     }
 
     /// Its working directory, and where that lies.
@@ -274,7 +276,8 @@ impl<'a> Caller<'a> {
         {
             return Ok((cwd.dir.clone(), cwd.path.clone()));
         }
-        let link = std::ffi::CString::new(format!("/proc/{}/cwd", self.notif.tid)).map_err(|_| Errno::INVAL)?;
+        let link =
+            std::ffi::CString::new(format!("/proc/{}/cwd", self.notif.tid)).map_err(|_| Errno::INVAL)?;
         let dir = Arc::new(sys::open_path(&link, libc::O_PATH | libc::O_DIRECTORY, 0)?);
         self.valid()?;
         let path = crate::lookup::location(dir.as_fd())?.ok_or(Errno::NOENT)?;

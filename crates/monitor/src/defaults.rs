@@ -38,7 +38,8 @@ pub const FLOOR: Rights = Rights::of(&[
 
 /// To read: files, and directories' lists.
 pub const READ: Rights = FLOOR.union(&Rights::of(&[Right::READ, Right::LOOKUP]));
-const READ_WRITE: Rights = READ.union(&Rights::of(&[Right::WRITE]));
+/// To write to, also as shells do (`> /dev/null` creates and truncates).
+const READ_WRITE: Rights = READ.union(&Rights::of(&[Right::WRITE, Right::CREATE, Right::FTRUNCATE]));
 const EXECUTE: Rights = READ.union(&Rights::of(&[Right::FEXECVE]));
 
 /// Devices that are nobody's.
@@ -55,12 +56,25 @@ const READABLE: &[&str] = &[
     "/usr/share/terminfo",
     "/usr/share/zoneinfo",
     "/usr/lib/locale",
+    "/usr/lib/gconv",
+    "/usr/lib64/gconv",
+    "/usr/lib/x86_64-linux-gnu/gconv",
+    "/usr/lib/aarch64-linux-gnu/gconv",
     "/usr/share/locale",
 ];
 
 /// Where shared objects lie. Of these directories only names with `.so` in them can be opened.
-const LIBRARIES: &[&str] =
-    &["/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/local/lib"];
+const LIBRARIES: &[&str] = &[
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/usr/local/lib",
+];
 
 /// Loaders: what the kernel starts in a dynamically linked program's place.
 const LOADERS: &[&str] = &[
@@ -71,8 +85,18 @@ const LOADERS: &[&str] = &[
 ];
 
 /// Links that a merged /usr, and programs that name their own descriptors, go by.
-const LINKS: &[&str] =
-    &["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"];
+const LINKS: &[&str] = &[
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/dev/fd",
+    "/dev/stdin",
+    "/dev/stdout",
+    "/dev/stderr",
+];
 
 /// Adds the default set for `program`.
 pub fn hold(held: &mut Held, program: &Path) -> Result<(), Errno> {

@@ -124,8 +124,11 @@ pub fn attend(monitor: UnixStream, monitor_pid: u32, mask: SignalSet) -> Result<
     let signals = sys::signalfd(signals).map_err(|_| Failure::Died)?;
     let mut refused = Vec::new();
     let outcome = loop {
-        let mut fds = [monitor.as_raw_fd(), signals.as_raw_fd()]
-            .map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+        let mut fds = [monitor.as_raw_fd(), signals.as_raw_fd()].map(|fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        });
         if sys::poll_all(&mut fds).is_err() {
             continue;
         }

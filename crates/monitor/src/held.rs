@@ -63,7 +63,8 @@ impl Held {
     /// A tree that holds nothing.
     pub fn new() -> Result<Held, Errno> {
         let root = sys::open_path(c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
-        let root = Node { parent: 0, path: b"/".to_vec(), what: What::Above(root), children: BTreeMap::new() };
+        let root =
+            Node { parent: 0, path: b"/".to_vec(), what: What::Above(root), children: BTreeMap::new() };
         Ok(Held { nodes: vec![root] })
     }
 
@@ -72,7 +73,8 @@ impl Held {
     /// already covers stays as it is.
     pub fn hold(&mut self, path: &Path, rights: Rights, only: Only) -> Result<NodeId, Errno> {
         let mut at: NodeId = 0;
-        let mut todo: Vec<Vec<u8>> = components(path.as_os_str().as_bytes()).rev().map(<[u8]>::to_vec).collect();
+        let mut todo: Vec<Vec<u8>> =
+            components(path.as_os_str().as_bytes()).rev().map(<[u8]>::to_vec).collect();
         let mut links = 0;
         while let Some(name) = todo.pop() {
             if name == b".." {
@@ -105,7 +107,8 @@ impl Held {
     pub fn note_link(&mut self, path: &Path) {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
         let name = name.as_bytes();
-        let is_link = |held: &Held, at| held.open_child(at, name).is_ok_and(|(_, mode)| mode == libc::S_IFLNK);
+        let is_link =
+            |held: &Held, at| held.open_child(at, name).is_ok_and(|(_, mode)| mode == libc::S_IFLNK);
         if let Ok(at) = self.hold(parent, Rights::NONE, Only::All)
             && self.child(at, name).is_none()
             && is_link(self, at)
@@ -137,14 +140,19 @@ impl Held {
         let (node, _) = self.descend(path.as_os_str().as_bytes());
         let literal = path.canonicalize().is_ok_and(|real| real == path);
         match &self.nodes[node].what {
-            What::Directory { rights: has, only: Only::All, .. } if literal && has.contains(&rights) => Ok(()),
+            What::Directory { rights: has, only: Only::All, .. } if literal && has.contains(&rights) => {
+                Ok(())
+            }
             _ => self.hold(path, rights, only).map(drop),
         }
     }
 
     fn open_child(&self, at: NodeId, name: &[u8]) -> Result<(OwnedFd, u32), Errno> {
         let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-        let how = OpenHow { flags: (libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC) as u64, ..OpenHow::default() };
+        let how = OpenHow {
+            flags: (libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC) as u64,
+            ..OpenHow::default()
+        };
         let fd = sys::openat2(self.directory(at).ok_or(Errno::NOTDIR)?, &name, &how)?;
         let mode = sys::stat(fd.as_fd())?.st_mode & libc::S_IFMT;
         Ok((fd, mode))
@@ -166,7 +174,9 @@ impl Held {
             }
             (libc::S_IFDIR, None) => What::Above(fd),
             (libc::S_IFDIR, Some((rights, only))) => What::Directory { dir: fd, rights, only },
-            (_, inherited) => What::File { file: fd, rights: inherited.map_or(Rights::NONE, |(rights, _)| rights) },
+            (_, inherited) => {
+                What::File { file: fd, rights: inherited.map_or(Rights::NONE, |(rights, _)| rights) }
+            }
         };
         let path = join(&self.nodes[at].path, &name);
         self.nodes.push(Node { parent: at, path, what, children: BTreeMap::new() });
@@ -267,7 +277,9 @@ impl Held {
     /// The rights of the name `name` directly in a directory whose node is `node`.
     pub fn rights_of_name(&self, node: NodeId, name: &[u8]) -> Rights {
         match &self.nodes[node].what {
-            What::Directory { only: Only::Libraries, .. } if !name.windows(3).any(|part| part == b".so") => ABOVE,
+            What::Directory { only: Only::Libraries, .. } if !name.windows(3).any(|part| part == b".so") => {
+                ABOVE
+            }
             _ => self.rights(node),
         }
     }

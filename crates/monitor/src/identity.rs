@@ -55,7 +55,9 @@ impl Status {
             let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
             let value = String::from_utf8_lossy(&line[colon + 1..]);
             let value = value.trim();
-            let number = |index: usize| value.split_whitespace().nth(index).and_then(|word| word.parse().ok()).unwrap_or(0);
+            let number = |index: usize| {
+                value.split_whitespace().nth(index).and_then(|word| word.parse().ok()).unwrap_or(0)
+            };
             let hex = || u64::from_str_radix(value, 16).unwrap_or(0);
             match &line[..colon] {
                 b"Tgid" => status.tgid = number(0),
@@ -65,7 +67,8 @@ impl Status {
                 b"Uid" => (status.identity.uid, status.identity.fsuid) = (number(0), number(3)),
                 b"Gid" => status.identity.fsgid = number(3),
                 b"Groups" => {
-                    status.identity.groups = value.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+                    status.identity.groups =
+                        value.split_whitespace().filter_map(|word| word.parse().ok()).collect();
                 }
                 b"CapEff" => status.identity.capabilities = hex(),
                 b"SigPnd" | b"ShdPnd" => pending |= hex(),
@@ -76,8 +79,10 @@ impl Status {
             }
         }
         // Those with no handler whose default is to be ignored interrupt nothing.
-        let ignored_by_default =
-            [libc::SIGCHLD, libc::SIGURG, libc::SIGWINCH].map(sys::signal_bit).iter().fold(0, |set, bit| set | bit);
+        let ignored_by_default = [libc::SIGCHLD, libc::SIGURG, libc::SIGWINCH]
+            .map(sys::signal_bit)
+            .iter()
+            .fold(0, |set, bit| set | bit);
         status.interrupting = pending & !blocked & !ignored & (caught | !ignored_by_default);
         status
     }
@@ -132,7 +137,9 @@ impl Drop for Assumed<'_> {
         let capabilities = sys::set_effective_capabilities(self.own.capabilities);
         // A thread stuck in another's identity must serve nobody. setgroups may be refused where groups never differed.
         if restored.is_err() || capabilities.is_err() || (groups.is_err() && self.own.capabilities != 0) {
-            eprintln!("pimento: the monitor cannot take its identity back; ending, its processes fail closed");
+            eprintln!(
+                "pimento: the monitor cannot take its identity back; ending, its processes fail closed"
+            );
             std::process::abort();
         }
     }

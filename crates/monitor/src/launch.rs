@@ -168,7 +168,10 @@ pub(crate) enum Step {
 
 impl Step {
     pub(crate) fn from_u8(step: u8) -> Step {
-        [Step::Exec, Step::NoNewPrivs, Step::Landlock, Step::Seccomp].into_iter().find(|s| *s as u8 == step).unwrap_or(Step::Monitor)
+        [Step::Exec, Step::NoNewPrivs, Step::Landlock, Step::Seccomp]
+            .into_iter()
+            .find(|s| *s as u8 == step)
+            .unwrap_or(Step::Monitor)
     }
 
     fn error(self, errno: i32, program: &OsStr) -> LaunchError {
@@ -177,7 +180,9 @@ impl Step {
             (Step::Exec, _) => LaunchError::CannotStart { program: program.into(), errno },
             (Step::Seccomp, Errno::BUSY) => LaunchError::OtherListener,
             (Step::Seccomp, Errno::INVAL) => LaunchError::Kernel { feature: seccomp, release: "5.19" },
-            (Step::Seccomp, Errno::NOSYS) => LaunchError::Kernel { feature: "seccomp filters", release: "3.5" },
+            (Step::Seccomp, Errno::NOSYS) => {
+                LaunchError::Kernel { feature: "seccomp filters", release: "3.5" }
+            }
             (Step::Seccomp, _) => LaunchError::System { step: "installing the seccomp filter", errno },
             (Step::NoNewPrivs, _) => LaunchError::System { step: "giving up set-user-id programs", errno },
             (Step::Landlock, _) => LaunchError::System { step: "entering the Landlock domain", errno },
@@ -228,7 +233,9 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     match outcome {
         Ok(outcome) => Ok(outcome),
         Err(front::Failure::Step(step, errno)) => Err(step.error(errno, &launch.program)),
-        Err(front::Failure::Died) => Err(LaunchError::System { step: "the monitor died", errno: libc::ECHILD }),
+        Err(front::Failure::Died) => {
+            Err(LaunchError::System { step: "the monitor died", errno: libc::ECHILD })
+        }
     }
 }
 
@@ -273,7 +280,8 @@ fn find(program: &OsStr, env: &[(OsString, OsString)]) -> Result<PathBuf, Launch
     let path = path.unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let mut there = false;
     for dir in std::env::split_paths(&path) {
-        let candidate = if dir.as_os_str().is_empty() { Path::new(".").join(program) } else { dir.join(program) };
+        let candidate =
+            if dir.as_os_str().is_empty() { Path::new(".").join(program) } else { dir.join(program) };
         let Ok(file) = sys::open_path(&c_string(candidate.as_os_str()), libc::O_PATH, 0) else { continue };
         let regular = sys::stat(file.as_fd()).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG);
         if regular && sys::access(file.as_fd(), libc::X_OK, libc::AT_EACCESS).is_ok() {
@@ -390,7 +398,8 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         return fail(Step::from_u8(failed[1]), Errno(i32::from(failed[2]) | i32::from(failed[3]) << 8));
     }
     drop(told);
-    let control = front.try_clone().map(|front| std::thread::spawn(move || front::obey(&front, pidfd.as_fd())));
+    let control =
+        front.try_clone().map(|front| std::thread::spawn(move || front::obey(&front, pidfd.as_fd())));
     if control.is_err() {
         sys::kill_child(child, libc::SIGKILL);
     }
@@ -417,7 +426,10 @@ fn end(monitor: &Monitor, ended: Ended, front: &UnixStream) {
     for (call, object, errno, times, needs) in monitor.report.take() {
         let allow_with = option_for(&object, needs);
         let object = String::from_utf8_lossy(&object).into_owned();
-        front::send(front, &Message::Refused(Refusal { call: call.into(), object, errno, times, allow_with }));
+        front::send(
+            front,
+            &Message::Refused(Refusal { call: call.into(), object, errno, times, allow_with }),
+        );
     }
     front::send(front, &Message::Ended(ended));
 }

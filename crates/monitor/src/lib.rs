@@ -1,14 +1,14 @@
 //! The monitor: the process that stands where the FreeBSD kernel's Capsicum code stands.
 
-pub mod errno;
-pub mod launch;
 mod caller;
 mod defaults;
+pub mod errno;
 mod fail;
 mod front;
 mod held;
 mod identity;
 mod landlock;
+pub mod launch;
 mod listener;
 mod lookup;
 mod monitor;

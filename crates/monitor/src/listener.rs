@@ -61,8 +61,39 @@ impl Listener {
         sys::notif_valid(self.fd.as_fd(), id)
     }
 
-    /// Installs a descriptor with the caller.
-    pub fn install(&self, id: u64, fd: BorrowedFd, cloexec: bool) -> Result<usize, Errno> {
+    /// Installs a descriptor with the caller, the thread `tid`.
+    pub fn install(&self, id: u64, tid: u32, fd: BorrowedFd, cloexec: bool) -> Result<usize, Errno> {
+        let _near = Near::bring(tid);
         sys::notif_addfd(self.fd.as_fd(), id, fd, cloexec)
+    }
+}
+
+/// While it lives, a thread that waits for us runs where we do. The kernel wakes the caller to install a descriptor,
+/// and would wake it on an idle CPU, at several times the cost of everything else about an open. The caller sleeps in
+/// its call meanwhile, so it sees nothing of it.
+struct Near {
+    tid: u32,
+    allowed: sys::CpuSet,
+    words: usize,
+}
+
+impl Near {
+    fn bring(tid: u32) -> Option<Near> {
+        let (allowed, words) = sys::affinity(tid).ok()?;
+        let cpu = sys::current_cpu();
+        let mut here = [0; 128];
+        here[(cpu / 64) % 128] = 1 << (cpu % 64);
+        let elsewhere = allowed.iter().zip(&here).any(|(allowed, here)| allowed & !here != 0);
+        let may_be_here = allowed.iter().zip(&here).any(|(allowed, here)| allowed & here != 0);
+        if !elsewhere || !may_be_here || sys::set_affinity(tid, &here[..words]).is_err() {
+            return None;
+        }
+        Some(Near { tid, allowed, words })
+    }
+}
+
+impl Drop for Near {
+    fn drop(&mut self) {
+        let _ = sys::set_affinity(self.tid, &self.allowed[..self.words]);
     }
 }

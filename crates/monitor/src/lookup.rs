@@ -6,7 +6,7 @@
 use crate::caller::Caller;
 use crate::errno::Errno;
 use crate::fail::Fail;
-use crate::held::{Held, MAX_LINKS, NodeId, What, components, join, split_first};
+use crate::held::{Held, MAX_LINKS, NodeId, What, components, join};
 use crate::procfs::{self, Entry};
 use crate::sys::{self, OpenHow};
 use rights::{Right, Rights};
@@ -124,13 +124,13 @@ impl<'a> Start<'a> {
             From::Within { dir, path }
         } else {
             let dir = std::sync::Arc::new(caller.descriptor(dirfd)?);
-            if sys::stat(dir.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR {
-                return Err(Errno::NOTDIR.into());
-            }
-            let location = location(dir.as_fd())?;
-            match location {
+            match location(dir.as_fd())? {
                 Some(path) if is_within(held, &path) => From::Within { dir, path },
                 Some(_) => From::Beyond { dir },
+                // A pipe, a socket; or a directory of a mount that is out of sight.
+                None if sys::stat(dir.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR => {
+                    return Err(Errno::NOTDIR.into());
+                }
                 None => return Err(Fail::lacking(path, Rights::of(&[Right::LOOKUP]))),
             }
         };
@@ -151,13 +151,15 @@ impl<'a> Start<'a> {
 
     /// Opens with `flags` (which an openat2 understands) and `mode`.
     pub fn open(&self, flags: i32, mode: u32, needs: Rights) -> Result<Opened, Fail> {
-        let flags = (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
+        let flags =
+            (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
         let how = |resolve| OpenHow { flags, mode: u64::from(mode), resolve };
         let opened = match self.fast(needs, &self.path, &how)? {
             Some(fd) => fd,
             None => {
                 let last = if flags & (libc::O_NOFOLLOW as u64) != 0
-                    || flags & ((libc::O_CREAT | libc::O_EXCL) as u64) == (libc::O_CREAT | libc::O_EXCL) as u64
+                    || flags & ((libc::O_CREAT | libc::O_EXCL) as u64)
+                        == (libc::O_CREAT | libc::O_EXCL) as u64
                 {
                     Last::Keep
                 } else {
@@ -178,14 +180,18 @@ impl<'a> Start<'a> {
 
     /// The same for a caller that asks with openat2 for a narrower lookup than it would get.
     pub fn open_resolving(&self, flags: i32, mode: u32, needs: Rights, resolve: u64) -> Result<Opened, Fail> {
-        let flags = (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
+        let flags =
+            (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
         let base = match (&self.from, self.held.descend(&self.literal())) {
             (From::Beyond { dir }, _) => {
                 self.check(Rights::ALL, needs)?;
                 dir
             }
             (From::Within { dir, path }, (node, rest)) if self.held.descend(path).0 == node => {
-                self.check(self.held.rights_of_name(node, trim_slash(split_last(trim_slash(rest)).1)), needs)?;
+                self.check(
+                    self.held.rights_of_name(node, trim_slash(split_last(trim_slash(rest)).1)),
+                    needs,
+                )?;
                 if !matches!(self.held.what(node), What::Directory { .. }) || self.held.has_children(node) {
                     return self.open_unresolved(resolve, flags as i32, mode, needs);
                 }
@@ -195,7 +201,11 @@ impl<'a> Start<'a> {
         };
         let how = OpenHow { flags, mode: u64::from(mode), resolve: resolve | libc::RESOLVE_NO_MAGICLINKS };
         let beneath = libc::RESOLVE_BENEATH | libc::RESOLVE_IN_ROOT;
-        let how = if resolve & beneath == 0 { OpenHow { resolve: how.resolve | libc::RESOLVE_BENEATH, ..how } } else { how };
+        let how = if resolve & beneath == 0 {
+            OpenHow { resolve: how.resolve | libc::RESOLVE_BENEATH, ..how }
+        } else {
+            how
+        };
         let fd = sys::openat2(base.as_fd(), &c_string(&self.path)?, &how)?;
         if sys::statfs(fd.as_fd())?.f_type == PROC_SUPER_MAGIC {
             return Err(Fail::outside(self.literal()));
@@ -262,7 +272,8 @@ impl<'a> Start<'a> {
             }
             let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
             let how = OpenHow { flags, mode: 0, resolve: BENEATH };
-            let dir = retry(|| sys::openat2(dir.as_fd(), &c_string(parent)?, &how)).map_err(|fail| self.left(fail))?;
+            let dir = retry(|| sys::openat2(dir.as_fd(), &c_string(parent)?, &how))
+                .map_err(|fail| self.left(fail))?;
             return Ok(Place { dir: Dir::Own(dir), name, fixed: false });
         }
         let (mut cursor, end) = self.walk(Last::Keep, true)?;
@@ -419,7 +430,9 @@ impl<'a> Start<'a> {
                 }
                 End::File(node) => {
                     self.check(self.held.rights(node), needs)?;
-                    let What::File { file, .. } = self.held.what(node) else { return Err(Errno::NOTDIR.into()) };
+                    let What::File { file, .. } = self.held.what(node) else {
+                        return Err(Errno::NOTDIR.into());
+                    };
                     if flags_i & libc::O_PATH != 0 {
                         return Ok(Opened::New(file.try_clone().map_err(|_| Errno::MFILE)?));
                     }
@@ -437,7 +450,14 @@ impl<'a> Start<'a> {
                 }
                 End::Proc(node, entry) => {
                     let dir = self.held.directory(node).ok_or(Errno::NOTDIR)?;
-                    return entry.open(self.caller, dir, self.held.rights(node), flags_i, needs, &self.literal());
+                    return entry.open(
+                        self.caller,
+                        dir,
+                        self.held.rights(node),
+                        flags_i,
+                        needs,
+                        &self.literal(),
+                    );
                 }
             }
         }
@@ -623,9 +643,4 @@ pub fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
     let start = trimmed.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     let end = if trimmed.len() < path.len() { trimmed.len() + 1 } else { path.len() };
     (trim_slash(&path[..start]), &path[start..end])
-}
-
-/// The first component of a path.
-pub fn first(path: &[u8]) -> &[u8] {
-    split_first(path).0
 }

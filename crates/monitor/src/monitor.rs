@@ -5,18 +5,24 @@ use crate::errno::Errno;
 use crate::listener::{Answer, Listener};
 use crate::report::Report;
 use crate::serve::{self, Guard};
-use crate::sys;
-use crate::watch::{INTERRUPT, Watch};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::sys::{self, Notif};
+use crate::watch::{self, INTERRUPT, Watch};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// Small, for there may be many: nothing of a worker's is deep.
 const STACK: usize = 256 << 10;
-/// Workers that wait; more than these end when they have nothing to do.
+/// Workers that wait to be needed; more than these end.
 const SPARE: usize = 2;
 /// The most workers. Beyond, calls wait for one that blocks.
 const MOST: usize = 512;
+/// How often the watch looks, while there are calls: so long can a call that blocks delay another.
+const TICK: Duration = Duration::from_millis(5);
+/// How long after the last call the watch keeps looking. Waking it costs more than its looks do.
+const LINGER: u32 = 200;
 
 /// A monitor.
 #[derive(Debug)]
@@ -31,7 +37,37 @@ pub struct Monitor {
     pub report: Report,
     /// What blocks.
     pub watch: Watch,
-    workers: AtomicUsize,
+    crew: Crew,
+}
+
+/// The workers. One receives: its answer to a call and its wait for the next are then on the CPU that the caller ran
+/// on, which is what makes a round trip cheap. When it has been at a call for long, the watch puts another in its
+/// place, and it steps back when it is done.
+#[derive(Debug, Default)]
+struct Crew {
+    /// How many wait for a notification.
+    receiving: AtomicUsize,
+    /// How many notifications have been taken.
+    taken: AtomicU64,
+    /// Whether the watch looks.
+    watching: AtomicBool,
+    bench: Mutex<Bench>,
+    called: Condvar,
+    watched: Condvar,
+}
+
+/// Workers that wait to be needed.
+#[derive(Debug, Default)]
+struct Bench {
+    sitting: usize,
+    called: usize,
+    workers: usize,
+}
+
+impl Crew {
+    fn bench(&self) -> MutexGuard<'_, Bench> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Monitor {
@@ -43,66 +79,125 @@ impl Monitor {
             processes: Processes::new()?,
             report: Report::default(),
             watch: Watch::default(),
-            workers: AtomicUsize::new(0),
+            crew: Crew::default(),
         })
     }
 
     /// Starts serving.
-    pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
+        watch::interrupt_blocked_workers();
         let monitor = self.clone();
-        thread::Builder::new().name("watch".into()).stack_size(STACK).spawn(move || monitor.watch.run())?;
-        for _ in 0..SPARE {
-            self.hire()?;
-        }
-        Ok(())
+        thread::Builder::new().name("watch".into()).stack_size(STACK).spawn(move || monitor.keep_watch())?;
+        self.hire()
     }
 
-    fn hire(self: &Arc<Self>) -> std::io::Result<()> {
+    fn hire(self: &Arc<Self>) -> io::Result<()> {
         let monitor = self.clone();
-        self.workers.fetch_add(1, Ordering::SeqCst);
-        let hired = thread::Builder::new().name("worker".into()).stack_size(STACK).spawn(move || monitor.work());
+        self.crew.bench().workers += 1;
+        let hired = thread::Builder::new().name("worker".into()).stack_size(STACK).spawn(move || {
+            monitor.work();
+            monitor.crew.bench().workers -= 1;
+        });
         if hired.is_err() {
-            self.workers.fetch_sub(1, Ordering::SeqCst);
+            self.crew.bench().workers -= 1;
         }
         hired.map(drop)
     }
 
-    fn work(self: Arc<Self>) {
+    /// Looks after the workers for as long as the monitor lives.
+    fn keep_watch(self: Arc<Self>) {
+        let crew = &self.crew;
+        let (mut seen, mut quiet) = (0, 0);
+        loop {
+            if quiet >= LINGER {
+                crew.watching.store(false, Ordering::SeqCst);
+                let bench = crew.bench();
+                // A call that came before this was seen by nobody, one that comes after it wakes the watch.
+                if crew.taken.load(Ordering::SeqCst) == seen && crew.receiving.load(Ordering::SeqCst) > 0 {
+                    drop(crew.watched.wait(bench).unwrap_or_else(PoisonError::into_inner));
+                }
+                crew.watching.store(true, Ordering::SeqCst);
+                quiet = 0;
+            }
+            thread::sleep(TICK);
+            self.watch.look();
+            let taken = crew.taken.load(Ordering::SeqCst);
+            let stuck = crew.receiving.load(Ordering::SeqCst) == 0 && taken == seen;
+            if stuck {
+                self.call_another();
+            }
+            quiet = if taken == seen && !stuck && self.watch.is_clear() { quiet + 1 } else { 0 };
+            seen = taken;
+        }
+    }
+
+    /// Puts a worker in the place of one that has been at a call for long.
+    fn call_another(self: &Arc<Self>) {
+        let mut bench = self.crew.bench();
+        if bench.sitting > bench.called {
+            bench.called += 1;
+            self.crew.called.notify_one();
+        } else if bench.workers < MOST {
+            drop(bench);
+            // If the system has no thread to give, calls wait.
+            let _ = self.hire();
+        }
+    }
+
+    fn work(&self) {
         // All signals but the one that ends a blocking call are the main thread's.
         sys::block_signals(!sys::signal_bit(INTERRUPT));
-        if sys::unshare_fs().is_err() {
-            // Without a umask of its own it could make files with another caller's.
-            self.workers.fetch_sub(1, Ordering::SeqCst);
-            return;
+        // Without a umask of its own a worker could make files with another caller's.
+        while sys::unshare_fs().is_err() {
+            thread::sleep(TICK);
         }
         loop {
-            if self.watch.idle.fetch_add(1, Ordering::SeqCst) >= SPARE {
-                self.watch.idle.fetch_sub(1, Ordering::SeqCst);
-                break;
-            }
+            self.crew.receiving.fetch_add(1, Ordering::SeqCst);
             let notif = self.listener.next();
-            let others = self.watch.idle.fetch_sub(1, Ordering::SeqCst) - 1;
-            let Some(notif) = notif else { break };
-            if others == 0 && self.workers.load(Ordering::SeqCst) < MOST {
-                // Should this one block, another waits. Without one, calls are served one after another.
-                let _ = self.hire();
+            self.crew.receiving.fetch_sub(1, Ordering::SeqCst);
+            let Some(notif) = notif else { return };
+            self.crew.taken.fetch_add(1, Ordering::SeqCst);
+            if !self.crew.watching.load(Ordering::SeqCst) {
+                let _bench = self.crew.bench();
+                self.crew.watched.notify_one();
             }
-            let (id, nr) = (notif.id, notif.nr);
-            let served = match Caller::new(&self.listener, &self.processes, notif) {
-                Ok(caller) => serve::serve(&self.guard, &caller, &self.watch, nr),
-                Err(_) => Err(()),
-            };
-            match served {
-                Ok((answer, None)) => self.listener.answer(id, answer),
-                Ok((answer, Some(refused))) => {
-                    let call = u32::try_from(nr).ok().and_then(policy::by_number_x86_64);
-                    self.report.count(call.map_or("unknown", |call| call.name), refused);
-                    self.listener.answer(id, answer);
-                }
-                // Nobody waits any more; should somebody after all, the call fails.
-                Err(()) => self.listener.answer(id, Answer::Error(Errno::CAPMODE)),
+            self.serve(notif);
+            if self.crew.receiving.load(Ordering::SeqCst) > 0 && !self.sit() {
+                return;
             }
         }
-        self.workers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Waits to be needed. False: there are enough others.
+    fn sit(&self) -> bool {
+        let mut bench = self.crew.bench();
+        if bench.sitting >= SPARE {
+            return false;
+        }
+        bench.sitting += 1;
+        while bench.called == 0 {
+            bench = self.crew.called.wait(bench).unwrap_or_else(PoisonError::into_inner);
+        }
+        bench.called -= 1;
+        bench.sitting -= 1;
+        true
+    }
+
+    fn serve(&self, notif: Notif) {
+        let (id, nr) = (notif.id, notif.nr);
+        let served = match Caller::new(&self.listener, &self.processes, notif) {
+            Ok(caller) => serve::serve(&self.guard, &caller, &self.watch, nr),
+            Err(_) => Err(()),
+        };
+        match served {
+            Ok((answer, None)) => self.listener.answer(id, answer),
+            Ok((answer, Some(refused))) => {
+                let call = u32::try_from(nr).ok().and_then(policy::by_number_x86_64);
+                self.report.count(call.map_or("unknown", |call| call.name), refused);
+                self.listener.answer(id, answer);
+            }
+            // Nobody waits any more; should somebody after all, the call fails.
+            Err(()) => self.listener.answer(id, Answer::Error(Errno::CAPMODE)),
+        }
     }
 }

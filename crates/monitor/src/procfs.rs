@@ -25,19 +25,63 @@ pub const OWN: Rights = Rights::of(&[
 
 /// A process's own entries that tell nothing of others and change nothing.
 const OWN_ENTRIES: &[&str] = &[
-    "auxv", "cgroup", "cmdline", "comm", "coredump_filter", "cpuset", "environ", "gid_map", "io", "limits",
-    "loginuid", "maps", "mountinfo", "mounts", "numa_maps", "oom_adj", "oom_score", "oom_score_adj", "personality",
-    "sched", "schedstat", "sessionid", "setgroups", "smaps", "smaps_rollup", "stat", "statm", "status",
-    "timerslack_ns", "uid_map", "wchan",
+    "auxv",
+    "cgroup",
+    "cmdline",
+    "comm",
+    "coredump_filter",
+    "cpuset",
+    "environ",
+    "gid_map",
+    "io",
+    "limits",
+    "loginuid",
+    "maps",
+    "mountinfo",
+    "mounts",
+    "numa_maps",
+    "oom_adj",
+    "oom_score",
+    "oom_score_adj",
+    "personality",
+    "sched",
+    "schedstat",
+    "sessionid",
+    "setgroups",
+    "smaps",
+    "smaps_rollup",
+    "stat",
+    "statm",
+    "status",
+    "timerslack_ns",
+    "uid_map",
+    "wchan",
 ];
 
 /// What the machine tells everyone, readable in the default set even where /proc is not held.
 const MACHINE_ENTRIES: &[&str] = &[
-    "cpuinfo", "filesystems", "loadavg", "meminfo", "stat", "uptime", "version",
-    "sys/kernel/cap_last_cap", "sys/kernel/hostname", "sys/kernel/ngroups_max", "sys/kernel/osrelease",
-    "sys/kernel/ostype", "sys/kernel/pid_max", "sys/kernel/random/boot_id", "sys/kernel/random/uuid",
-    "sys/kernel/threads-max", "sys/kernel/version", "sys/vm/max_map_count", "sys/vm/mmap_min_addr",
-    "sys/vm/overcommit_memory", "sys/fs/pipe-max-size", "sys/kernel/seccomp/actions_avail",
+    "cpuinfo",
+    "filesystems",
+    "loadavg",
+    "meminfo",
+    "stat",
+    "uptime",
+    "version",
+    "sys/kernel/cap_last_cap",
+    "sys/kernel/hostname",
+    "sys/kernel/ngroups_max",
+    "sys/kernel/osrelease",
+    "sys/kernel/ostype",
+    "sys/kernel/pid_max",
+    "sys/kernel/random/boot_id",
+    "sys/kernel/random/uuid",
+    "sys/kernel/threads-max",
+    "sys/kernel/version",
+    "sys/vm/max_map_count",
+    "sys/vm/mmap_min_addr",
+    "sys/vm/overcommit_memory",
+    "sys/fs/pipe-max-size",
+    "sys/kernel/seccomp/actions_avail",
 ];
 
 /// Something of procfs.
@@ -109,9 +153,9 @@ pub fn resolve(
             Ok(_) => return Err(Fail::outside(whole)),
             Err(_) => {
                 let path = names.join("/");
-                let own = MACHINE_ENTRIES
-                    .iter()
-                    .any(|open| *open == path || open.strip_prefix(&path).is_some_and(|rest| rest.starts_with('/')));
+                let own = MACHINE_ENTRIES.iter().any(|open| {
+                    *open == path || open.strip_prefix(&path).is_some_and(|rest| rest.starts_with('/'))
+                });
                 if !own && !rights.contains(&OWN) {
                     return Err(Fail::outside(whole));
                 }
@@ -225,7 +269,9 @@ impl Entry {
                     if has != libc::O_RDWR && has != wants {
                         return Err(Errno::ACCES.into());
                     }
-                    if flags & libc::O_DIRECTORY != 0 && sys::stat(own.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR {
+                    if flags & libc::O_DIRECTORY != 0
+                        && sys::stat(own.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR
+                    {
                         return Err(Errno::NOTDIR.into());
                     }
                 }

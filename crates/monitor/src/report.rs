@@ -1,16 +1,20 @@
 //! What was refused, counted for `--report`.
 
 use crate::fail::Refused;
+use rights::Rights;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// How many different refusals are kept: a program that is refused ever new names is not to fill the memory.
 const MOST: usize = 10_000;
 
-/// The count.
+/// What was refused: the call, the object and the errno.
+type Key = (&'static str, Vec<u8>, i32);
+
+/// The count: of each refusal how often, and what it would have needed.
 #[derive(Debug, Default)]
 pub struct Report {
-    refused: Mutex<HashMap<(&'static str, Vec<u8>, i32), (u64, rights::Rights)>>,
+    refused: Mutex<HashMap<Key, (u64, Rights)>>,
 }
 
 impl Report {
@@ -24,11 +28,12 @@ impl Report {
     }
 
     /// Each refusal and how often, most frequent first.
-    pub fn take(&self) -> Vec<(&'static str, Vec<u8>, i32, u64, rights::Rights)> {
-        let mut all: Vec<_> = std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner))
-            .into_iter()
-            .map(|((call, object, errno), (times, needs))| (call, object, errno, times, needs))
-            .collect();
+    pub fn take(&self) -> Vec<(&'static str, Vec<u8>, i32, u64, Rights)> {
+        let mut all: Vec<_> =
+            std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner))
+                .into_iter()
+                .map(|((call, object, errno), (times, needs))| (call, object, errno, times, needs))
+                .collect();
         all.sort_by(|a, b| b.3.cmp(&a.3).then_with(|| (a.0, &a.1).cmp(&(b.0, &b.1))));
         all
     }

@@ -126,6 +126,28 @@ pub fn notif_sync_wake_up(listener: BorrowedFd) -> Result<(), Errno> {
     check(syscall!(libc::SYS_ioctl, listener.as_raw_fd(), NOTIF_SET_FLAGS, 1u64)).map(drop)
 }
 
+/// CPUs as a bit each: enough for 8,192 of them.
+pub type CpuSet = [u64; 128];
+
+/// The CPUs that a thread may run on, and how many words of the set the kernel uses.
+pub fn affinity(tid: u32) -> Result<(CpuSet, usize), Errno> {
+    let mut set: CpuSet = [0; 128];
+    let bytes = check(syscall!(libc::SYS_sched_getaffinity, tid, size_of::<CpuSet>(), set.as_mut_ptr()))?;
+    Ok((set, bytes.div_ceil(8)))
+}
+
+/// Lets a thread run on these CPUs.
+pub fn set_affinity(tid: u32, set: &[u64]) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_sched_setaffinity, tid, size_of_val(set), set.as_ptr())).map(drop)
+}
+
+/// The CPU that this thread runs on.
+pub fn current_cpu() -> usize {
+    // SAFETY: no preconditions.
+    let cpu = unsafe { libc::sched_getcpu() };
+    usize::try_from(cpu).unwrap_or(0)
+}
+
 // --- another process's memory and descriptors ----------------------------------------------------------------
 
 /// Reads up to `into.len()` bytes at `address` of a thread's memory; fewer where a page is missing.
@@ -181,12 +203,6 @@ pub fn is_thread_of(tgid: u32, tid: u32) -> bool {
 /// Sends a signal to one of our own threads.
 pub fn signal_own_thread(tid: u32, signal: i32) {
     let _ = check(syscall!(libc::SYS_tgkill, std::process::id(), tid, signal));
-}
-
-/// Whether two processes' memory is the same.
-pub fn same_memory(a: u32, b: u32) -> bool {
-    const KCMP_VM: i32 = 1;
-    matches!(check(syscall!(libc::SYS_kcmp, a, b, KCMP_VM, 0, 0)), Ok(0))
 }
 
 // --- files --------------------------------------------------------------------------------------------------
@@ -311,13 +327,7 @@ pub fn unlink(dir: BorrowedFd, name: &CStr, flags: i32) -> Result<(), Errno> {
 }
 
 /// Renames.
-pub fn rename(
-    from: BorrowedFd,
-    name: &CStr,
-    to: BorrowedFd,
-    new: &CStr,
-    flags: u32,
-) -> Result<(), Errno> {
+pub fn rename(from: BorrowedFd, name: &CStr, to: BorrowedFd, new: &CStr, flags: u32) -> Result<(), Errno> {
     let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
     check(syscall!(libc::SYS_renameat2, from, name.as_ptr(), to, new.as_ptr(), flags)).map(drop)
 }
@@ -331,15 +341,8 @@ pub fn link(from: BorrowedFd, name: &CStr, to: BorrowedFd, new: &CStr, flags: i3
 /// Links the file at an absolute path that we made, a link of /proc/self/fd, to `new` in `to`.
 pub fn link_followed(path: &CStr, to: BorrowedFd, new: &CStr) -> Result<(), Errno> {
     let flags = libc::AT_SYMLINK_FOLLOW;
-    check(syscall!(
-        libc::SYS_linkat,
-        libc::AT_FDCWD,
-        path.as_ptr(),
-        to.as_raw_fd(),
-        new.as_ptr(),
-        flags
-    ))
-    .map(drop)
+    check(syscall!(libc::SYS_linkat, libc::AT_FDCWD, path.as_ptr(), to.as_raw_fd(), new.as_ptr(), flags))
+        .map(drop)
 }
 
 /// Makes a symbolic link.
@@ -349,24 +352,12 @@ pub fn symlink(text: &CStr, dir: BorrowedFd, name: &CStr) -> Result<(), Errno> {
 
 /// The text of the symbolic link that `fd`, an O_PATH descriptor, refers to; with `name`, of the one in it.
 pub fn readlink(fd: BorrowedFd, name: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
-    check(syscall!(
-        libc::SYS_readlinkat,
-        fd.as_raw_fd(),
-        name.as_ptr(),
-        into.as_mut_ptr(),
-        into.len()
-    ))
+    check(syscall!(libc::SYS_readlinkat, fd.as_raw_fd(), name.as_ptr(), into.as_mut_ptr(), into.len()))
 }
 
 /// The text of the symbolic link at an absolute path that we made.
 pub fn readlink_path(path: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
-    check(syscall!(
-        libc::SYS_readlinkat,
-        libc::AT_FDCWD,
-        path.as_ptr(),
-        into.as_mut_ptr(),
-        into.len()
-    ))
+    check(syscall!(libc::SYS_readlinkat, libc::AT_FDCWD, path.as_ptr(), into.as_mut_ptr(), into.len()))
 }
 
 /// Opens an absolute path that we made, such as a link of /proc/self/fd.

@@ -1,35 +1,28 @@
-//! Calls that may block in the monitor: opening a FIFO, sending to a full socket. While one does, another worker
-//! takes its place, and it ends when its caller dies or has a signal to handle.
+//! Calls that may block in the monitor: opening a FIFO, sending to a full socket. Such a call ends when its caller
+//! dies or has a signal to handle.
 
 use crate::caller::Caller;
 use crate::identity::Status;
 use crate::sys;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The signal by which a blocked worker is interrupted.
 pub const INTERRUPT: i32 = libc::SIGUSR1;
-/// How often blocked calls are looked at.
-const TICK: Duration = Duration::from_millis(20);
-/// How long after the last call that may block the watch keeps ticking, so that it is rarely woken.
-const LINGER: Duration = Duration::from_secs(1);
+/// A call that has taken this long blocks.
+const LONG: Duration = Duration::from_millis(10);
 
-/// The watch.
-#[derive(Debug, Default)]
-pub struct Watch {
-    blocked: Mutex<Blocked>,
-    awake: AtomicBool,
-    wake: Condvar,
-    next: AtomicU64,
-    /// Workers that wait for a notification.
-    pub idle: AtomicUsize,
+/// Makes the signal interrupt what a worker blocks in.
+pub fn interrupt_blocked_workers() {
+    sys::interrupt_by(INTERRUPT);
 }
 
+/// The calls.
 #[derive(Debug, Default)]
-struct Blocked {
-    calls: Vec<BlockedCall>,
-    last: Option<Instant>,
+pub struct Watch {
+    blocked: Mutex<Vec<BlockedCall>>,
+    next: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -48,51 +41,36 @@ pub struct Blocking<'a> {
 }
 
 impl Watch {
-    fn lock(&self) -> MutexGuard<'_, Blocked> {
+    fn lock(&self) -> MutexGuard<'_, Vec<BlockedCall>> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// This thread is about to block for the caller.
     pub fn enter(&self, caller: &Caller) -> Blocking<'_> {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        let now = Instant::now();
-        let mut blocked = self.lock();
-        blocked.last = Some(now);
-        blocked.calls.push(BlockedCall {
+        let call = BlockedCall {
             key,
             caller: caller.tid(),
             worker: sys::gettid(),
-            since: now,
+            since: Instant::now(),
             interrupted: false,
-        });
-        if !self.awake.swap(true, Ordering::SeqCst) {
-            self.wake.notify_one();
-        }
+        };
+        self.lock().push(call);
         Blocking { watch: self, key }
     }
 
-    /// Watches, for as long as the monitor lives.
-    pub fn run(&self) {
-        sys::interrupt_by(INTERRUPT);
-        let mut blocked = self.lock();
-        loop {
-            let idle = blocked.calls.is_empty() && blocked.last.is_none_or(|last| last.elapsed() > LINGER);
-            if idle {
-                self.awake.store(false, Ordering::SeqCst);
-                blocked = self.wake.wait(blocked).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                blocked = self.wake.wait_timeout(blocked, TICK).unwrap_or_else(PoisonError::into_inner).0;
-            }
-            for call in &mut blocked.calls {
-                if call.since.elapsed() < TICK {
-                    continue;
-                }
-                // A caller that is gone, or has a signal to handle. Again on each tick, for the signal may come
-                // before the call that it is to interrupt.
-                if Status::read(call.caller).map_or(true, |status| status.interrupting != 0) {
-                    call.interrupted = true;
-                    sys::signal_own_thread(call.worker, INTERRUPT);
-                }
+    /// Whether nothing may block.
+    pub fn is_clear(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Interrupts what blocks for a caller that is gone, or has a signal to handle. To be called again and again, for
+    /// the interruption may come before the call that it is meant for.
+    pub fn look(&self) {
+        for call in self.lock().iter_mut().filter(|call| call.since.elapsed() >= LONG) {
+            if Status::read(call.caller).map_or(true, |status| status.interrupting != 0) {
+                call.interrupted = true;
+                sys::signal_own_thread(call.worker, INTERRUPT);
             }
         }
     }
@@ -106,8 +84,8 @@ impl Blocking<'_> {
 
     fn remove(&self) -> bool {
         let mut blocked = self.watch.lock();
-        match blocked.calls.iter().position(|call| call.key == self.key) {
-            Some(at) => blocked.calls.swap_remove(at).interrupted,
+        match blocked.iter().position(|call| call.key == self.key) {
+            Some(at) => blocked.swap_remove(at).interrupted,
             None => false,
         }
     }

@@ -113,7 +113,10 @@ impl Service<'_> {
 
     /// Seconds and fractions, which are in units of `unit` nanoseconds.
     fn times(&self, words: [u64; 4], unit: i64) -> Times {
-        [0, 2].map(|at| libc::timespec { tv_sec: words[at] as i64, tv_nsec: (words[at + 1] as i64).wrapping_mul(unit) })
+        [0, 2].map(|at| libc::timespec {
+            tv_sec: words[at] as i64,
+            tv_nsec: (words[at + 1] as i64).wrapping_mul(unit),
+        })
     }
 
     fn apply_times(&self, path: &PathArg, flags: i32, times: Option<Times>) -> Served {

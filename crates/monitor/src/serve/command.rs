@@ -46,7 +46,8 @@ impl Service<'_> {
             F_SETOWN_EX => {
                 let mut owner = [0; 8];
                 self.caller.read(argument, &mut owner)?;
-                let [kind, pid] = [0, 4].map(|at| i32::from_ne_bytes([owner[at], owner[at + 1], owner[at + 2], owner[at + 3]]));
+                let [kind, pid] = [0, 4]
+                    .map(|at| i32::from_ne_bytes([owner[at], owner[at + 1], owner[at + 2], owner[at + 3]]));
                 let process = self.caller.process();
                 let own = match kind {
                     F_OWNER_TID => pid == 0 || (pid > 0 && sys::is_thread_of(process, pid as u32)),
@@ -82,7 +83,8 @@ impl Service<'_> {
         let inotify = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
         let last = if mask & libc::IN_DONT_FOLLOW != 0 { Last::Keep } else { Last::Follow };
         let object = self.object(&path, 0, last)?;
-        if mask & libc::IN_ONLYDIR != 0 && sys::stat(object.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR {
+        if mask & libc::IN_ONLYDIR != 0 && sys::stat(object.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR
+        {
             return Err(Errno::NOTDIR.into());
         }
         let mask = mask & !(libc::IN_DONT_FOLLOW);

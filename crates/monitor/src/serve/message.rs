@@ -49,7 +49,8 @@ impl Service<'_> {
     }
 
     fn header(&self, address: u64) -> Result<Header, Fail> {
-        let [name, namelen, iov, iovlen, control, controllen, _flags]: [u64; 7] = self.caller.read_words(address)?;
+        let [name, namelen, iov, iovlen, control, controllen, _flags]: [u64; 7] =
+            self.caller.read_words(address)?;
         if name != 0 && namelen as u32 != 0 {
             let mut bytes = vec![0; (namelen as u32 as usize).min(128)];
             self.caller.read(name, &mut bytes)?;
@@ -136,7 +137,8 @@ impl Service<'_> {
         let mut at = 0;
         while at + HEADER <= control.len() {
             let len = u64::from_ne_bytes(control[at..at + 8].try_into().unwrap_or_default());
-            let int = |from: usize| i32::from_ne_bytes(control[from..from + 4].try_into().unwrap_or_default());
+            let int =
+                |from: usize| i32::from_ne_bytes(control[from..from + 4].try_into().unwrap_or_default());
             let (level, kind) = (int(at + 8), int(at + 12));
             if len < HEADER as u64 || len > (control.len() - at) as u64 {
                 return Err(Errno::INVAL.into());

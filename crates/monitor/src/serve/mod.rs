@@ -1,15 +1,15 @@
 //! What the monitor does with a call: each [`policy::Op`] in the file of its subject. An op takes its arguments by
 //! their place in the policy's row, copies what is in memory once, and acts on the copy.
 //!
-//! - [`open`]: opening
-//! - [`status`]: asking about files
-//! - [`names`]: making, moving and removing names
-//! - [`attributes`]: mode, owner, times, length, extended attributes
-//! - [`directory`]: the working directory
-//! - [`program`]: starting programs
-//! - [`process`]: signals and other processes
-//! - [`message`]: sendmsg
-//! - [`command`]: ioctl, fcntl, prctl
+//! - `open`: opening
+//! - `status`: asking about files
+//! - `names`: making, moving and removing names
+//! - `attributes`: mode, owner, times, length, extended attributes
+//! - `directory`: the working directory
+//! - `program`: starting programs
+//! - `process`: signals and other processes
+//! - `message`: sendmsg
+//! - `command`: ioctl, fcntl, prctl
 
 mod attributes;
 mod command;
@@ -71,7 +71,12 @@ struct PathArg {
 }
 
 /// Serves a call: what to answer, and what was refused, if it was.
-pub fn serve(guard: &Guard, caller: &Caller, watch: &Watch, number: i32) -> Result<(Answer, Option<Refused>), ()> {
+pub fn serve(
+    guard: &Guard,
+    caller: &Caller,
+    watch: &Watch,
+    number: i32,
+) -> Result<(Answer, Option<Refused>), ()> {
     let call = u32::try_from(number).ok().and_then(policy::by_number_x86_64);
     let Some(call) = call else {
         let refused = Fail::outside(format!("system call {number}"));
@@ -79,19 +84,24 @@ pub fn serve(guard: &Guard, caller: &Caller, watch: &Watch, number: i32) -> Resu
     };
     let service = Service { guard, caller, watch, call, identity: None };
     let asked = service.path_arg(0).map(|path| path.needs);
-    conclude_with(asked.unwrap_or(Rights::NONE), match policy::resolve(call, true, caller.args()) {
-        // The filter asks only when it counts refusals, or knows less than the table.
-        Resolved::Allow => Ok(Answer::GoOn),
-        Resolved::Deny(rights::ECAPMODE) => Err(Fail::outside(service.denied_object())),
-        Resolved::Deny(errno) => Err(Fail::Errno(Errno(errno))),
-        Resolved::Descriptors | Resolved::Ask => service.act(),
-    })
+    conclude_with(
+        asked.unwrap_or(Rights::NONE),
+        match policy::resolve(call, true, caller.args()) {
+            // The filter asks only when it counts refusals, or knows less than the table.
+            Resolved::Allow => Ok(Answer::GoOn),
+            Resolved::Deny(rights::ECAPMODE) => Err(Fail::outside(service.denied_object())),
+            Resolved::Deny(errno) => Err(Fail::Errno(Errno(errno))),
+            Resolved::Descriptors | Resolved::Ask => service.act(),
+        },
+    )
 }
 
 /// A path outside of everything held is refused before its rights are looked at: the report tells them all the same.
 fn conclude_with(asked: Rights, served: Served) -> Result<(Answer, Option<Refused>), ()> {
     conclude(served.map_err(|fail| match fail {
-        Fail::Refused(refused) if refused.needs.is_empty() => Fail::Refused(Refused { needs: asked, ..refused }),
+        Fail::Refused(refused) if refused.needs.is_empty() => {
+            Fail::Refused(Refused { needs: asked, ..refused })
+        }
         fail => fail,
     }))
 }

@@ -62,7 +62,8 @@ impl Service<'_> {
         let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
         let (flags, mode, resolve) = (word(0), word(8), word(16));
         let (known, beneath) = (KNOWN as u64, libc::RESOLVE_BENEATH | libc::RESOLVE_IN_ROOT);
-        let makes = flags & (libc::O_CREAT as u64) != 0 || flags & (libc::O_TMPFILE as u64) == libc::O_TMPFILE as u64;
+        let makes =
+            flags & (libc::O_CREAT as u64) != 0 || flags & (libc::O_TMPFILE as u64) == libc::O_TMPFILE as u64;
         if flags & !known != 0 || resolve & !0x3f != 0 || (!makes && mode != 0) || mode & !0o7777 != 0 {
             return Err(Errno::INVAL.into());
         }
@@ -95,7 +96,8 @@ impl Service<'_> {
         }
         let start = self.start(&path)?;
         // A FIFO without a peer, a terminal without a carrier: such an open may take for ever.
-        let blocking = (flags & (libc::O_NONBLOCK | libc::O_PATH) == 0).then(|| self.watch.enter(self.caller));
+        let blocking =
+            (flags & (libc::O_NONBLOCK | libc::O_PATH) == 0).then(|| self.watch.enter(self.caller));
         let opened = match resolve {
             0 => start.open(flags, mode, needs),
             _ => start.open_resolving(flags, mode, needs, resolve),

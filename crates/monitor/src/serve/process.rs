@@ -51,7 +51,9 @@ impl Service<'_> {
         };
         let mut members = Vec::new();
         for entry in std::fs::read_dir("/proc").map_err(|_| Errno::SRCH)?.flatten() {
-            let Some(member) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let Some(member) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
             let is_meant = match group {
                 Some(group) => sys::getpgid(member) == Ok(group),
                 None => member != self.caller.process(),
@@ -67,10 +69,9 @@ impl Service<'_> {
             return Ok(Answer::GoOn);
         }
         for member in &members {
-            match self.signal(member.as_fd(), signal) {
-                Err(Fail::Gone) => return Err(Fail::Gone),
-                // It has ended, or belongs to another user: the others are signalled all the same.
-                _ => {}
+            // One that has ended, or belongs to another user, keeps the signal from nobody else.
+            if let Err(Fail::Gone) = self.signal(member.as_fd(), signal) {
+                return Err(Fail::Gone);
             }
         }
         Ok(Answer::Value(0))

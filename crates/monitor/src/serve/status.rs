@@ -112,7 +112,8 @@ impl Service<'_> {
             link.truncate(len);
             link
         } else {
-            crate::lookup::Start::at(&self.guard.held, self.caller, path.dirfd, text)?.read_link(path.needs)?
+            crate::lookup::Start::at(&self.guard.held, self.caller, path.dirfd, text)?
+                .read_link(path.needs)?
         };
         let len = link.len().min(size as usize);
         self.caller.write(buffer, &link[..len])?;

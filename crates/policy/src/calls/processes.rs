@@ -133,9 +133,10 @@ pub(super) const CALLS: &[Call] = calls! {
     arch_prctl 158 - (Int, InOut) [Allow] "the thread's own registers";
     personality 135 92 (Int) [When(&[rule(&[int(0, u32::MAX)], Allow)], &DENY)] "may be asked, not changed";
     seccomp 317 277 (Int, Flags, InOut) [Allow] "a further filter can only narrow";
-    landlock_create_ruleset 444 444 (In, Size, Flags) [Allow] "a ruleset can only narrow";
-    landlock_add_rule 445 445 (Fd(&[]), Int, In, Flags) [Allow] "a ruleset can only narrow";
-    landlock_restrict_self 446 446 (Fd(&[]), Flags) [Allow] "a ruleset can only narrow";
+    landlock_create_ruleset 444 444 (In, Size, Flags) [ABSENT]
+        "the monitor's lookups would be outside of the domain: a promise that is not kept is not made";
+    landlock_add_rule 445 445 (Fd(&[]), Int, In, Flags) [ABSENT] "as landlock_create_ruleset";
+    landlock_restrict_self 446 446 (Fd(&[]), Flags) [ABSENT] "as landlock_create_ruleset";
     lsm_get_self_attr 459 459 (Int, Out, InOut, Flags) [Allow] "the process's own";
     lsm_set_self_attr 460 460 (Int, In, Size, Flags) [DENY] "security labels are global names";
     lsm_list_modules 461 461 (Out, InOut, Flags) [Allow] "what kind of kernel this is";
