@@ -3,6 +3,7 @@
 //! opened, made, or connected to. Where Landlock can (Linux 6.12), no signal leaves the domain either.
 
 use crate::errno::Errno;
+use crate::features::Features;
 use crate::held::Held;
 use crate::sys::{self, RulesetAttr};
 use rights::{Right, Rights};
@@ -25,10 +26,11 @@ pub struct Domain {
 
 impl Domain {
     /// For what is held. None: this kernel has no Landlock, or has it switched off.
-    pub fn new(held: &Held) -> Result<Option<Domain>, Errno> {
-        let Ok(abi) = sys::landlock_abi() else { return Ok(None) };
+    pub fn new(held: &Held, features: &Features) -> Result<Option<Domain>, Errno> {
+        let abi = features.landlock;
         // Each version of the interface adds accesses, and then fields, to what a ruleset can handle.
         let bits = match abi {
+            0 => return Ok(None),
             1 => 13,
             2 => 14,
             3 | 4 => 15,

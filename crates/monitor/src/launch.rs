@@ -6,6 +6,7 @@
 
 use crate::defaults;
 use crate::errno::Errno;
+use crate::features::Features;
 use crate::front::{self, Message};
 use crate::held::{Held as Tree, Only};
 use crate::landlock::Domain;
@@ -200,11 +201,13 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     let program = find(&launch.program, &launch.env)?;
     let tree = tree(launch, &program)?;
     let system = |step| move |errno: Errno| LaunchError::System { step, errno: errno.0 };
-    let domain = Domain::new(&tree).map_err(system("preparing the Landlock domain"))?;
+    let features = Features::probe();
+    let domain = Domain::new(&tree, &features).map_err(system("preparing the Landlock domain"))?;
     let passes = passes(&tree);
     let guard = Guard {
         held: tree,
         passes,
+        features,
         exec_confined: domain.is_some(),
         signals_confined: domain.as_ref().is_some_and(|domain| domain.confines_signals),
         started: AtomicBool::new(false),
@@ -368,6 +371,7 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
     for signal in front::FORWARDED {
         sys::ignore_signal(*signal, true);
     }
+    let features = guard.features;
     let _ = sys::raise_descriptor_limit();
     let mut first = [0; 5];
     if told.read_exact(&mut first).is_err() {
@@ -382,7 +386,7 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         Err(errno) => return fail(Step::Monitor, errno),
     };
     let started = sys::pidfd_getfd(pidfd.as_fd(), number)
-        .and_then(|listener| Monitor::new(Listener::new(listener), guard))
+        .and_then(|listener| Monitor::new(Listener::new(listener, &features), guard))
         .map(Arc::new)
         .and_then(|monitor| monitor.start().map(|()| monitor).map_err(|_| Errno::AGAIN));
     let monitor = match started {

@@ -4,6 +4,7 @@ mod caller;
 mod defaults;
 pub mod errno;
 mod fail;
+mod features;
 mod front;
 mod held;
 mod identity;

@@ -1,6 +1,7 @@
 //! The listener of a filter: where the notifications come from and the answers go.
 
 use crate::errno::Errno;
+use crate::features::Features;
 use crate::sys::{self, Notif};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -23,9 +24,11 @@ pub enum Answer {
 
 impl Listener {
     /// Over a descriptor that seccomp(2) returned.
-    pub fn new(fd: OwnedFd) -> Listener {
-        // Before Linux 6.6 this is not there, and answers are slower.
-        let _ = sys::notif_sync_wake_up(fd.as_fd());
+    pub fn new(fd: OwnedFd, features: &Features) -> Listener {
+        if features.sync_wake_up {
+            // Before Linux 6.6 this is not there, and answers are slower.
+            let _ = sys::notif_sync_wake_up(fd.as_fd());
+        }
         Listener { fd }
     }
 

@@ -272,11 +272,17 @@ pub fn utimens(fd: BorrowedFd, times: Option<&Times>) -> Result<(), Errno> {
     check(syscall!(libc::SYS_utimensat, fd.as_raw_fd(), c"".as_ptr(), times, flags)).map(drop)
 }
 
+const SYS_FCHMODAT2: libc::c_long = 452;
+
 /// Changes the mode of what an O_PATH descriptor refers to (fchmodat2, Linux 6.6).
 pub fn chmod_handle(fd: BorrowedFd, mode: u32, flags: u32) -> Result<(), Errno> {
-    const SYS_FCHMODAT2: libc::c_long = 452;
     let flags = flags | libc::AT_EMPTY_PATH as u32;
     check(syscall!(SYS_FCHMODAT2, fd.as_raw_fd(), c"".as_ptr(), mode, flags)).map(drop)
+}
+
+/// Whether there is fchmodat2: EBADF of no descriptor if so, ENOSYS if not.
+pub fn probe_fchmodat2() -> Result<(), Errno> {
+    check(syscall!(SYS_FCHMODAT2, -1, c"".as_ptr(), 0, libc::AT_EMPTY_PATH)).map(drop)
 }
 
 /// Changes the mode of what a path refers to.

@@ -30,14 +30,15 @@ impl Service<'_> {
             return Err(Errno::INVAL.into());
         }
         let fd = self.object(&path, flags, Last::Follow)?;
-        match sys::chmod_handle(fd.as_fd(), mode & 0o7777, 0) {
-            // Before Linux 6.6, through the link of /proc/self/fd. That does not refuse a symbolic link by itself.
-            Err(Errno::NOSYS) if sys::stat(fd.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFLNK => {
-                Err(Errno::OPNOTSUPP.into())
-            }
-            Err(Errno::NOSYS) => Ok(sys::chmod(&own_link(fd.as_fd()), mode & 0o7777).map(|()| DONE)?),
-            result => Ok(result.map(|()| DONE)?),
+        if self.guard.features.fchmodat2 {
+            sys::chmod_handle(fd.as_fd(), mode & 0o7777, 0)?;
+        } else if sys::stat(fd.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFLNK {
+            // The way through the link of /proc/self/fd does not refuse a symbolic link by itself.
+            return Err(Errno::OPNOTSUPP.into());
+        } else {
+            sys::chmod(&own_link(fd.as_fd()), mode & 0o7777)?;
         }
+        Ok(DONE)
     }
 
     pub(super) fn change_mode_fd(&self) -> Served {

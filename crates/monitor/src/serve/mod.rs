@@ -25,6 +25,7 @@ mod status;
 use crate::caller::Caller;
 use crate::errno::Errno;
 use crate::fail::{Fail, Refused};
+use crate::features::Features;
 use crate::held::Held;
 use crate::identity::Identity;
 use crate::listener::Answer;
@@ -44,6 +45,8 @@ pub struct Guard {
     pub held: Held,
     /// What the filter lets through on any descriptor: such rights need not be looked up again.
     pub passes: Rights,
+    /// What the kernel has.
+    pub features: Features,
     /// Whether Landlock confines what can be executed, so that execve may go on.
     pub exec_confined: bool,
     /// Whether Landlock confines signals, so that a signal by number may go on.
