@@ -20,7 +20,12 @@ pub struct Process {
     cwd: Mutex<Option<WorkingDirectory>>,
     /// The thread whose chdir was let go on and may not have happened yet; 0: none.
     moving: AtomicU32,
+    /// Its umask, or [`UNKNOWN`].
+    umask: AtomicU32,
 }
+
+/// No umask has this value.
+const UNKNOWN: u32 = u32::MAX;
 
 #[derive(Debug, Clone)]
 struct WorkingDirectory {
@@ -94,6 +99,7 @@ impl Processes {
                 pidfd: sys::pidfd_open(tgid)?,
                 cwd: Mutex::new(None),
                 moving: AtomicU32::new(0),
+                umask: AtomicU32::new(UNKNOWN),
             }),
         };
         if threads.by_tid.len() >= threads.sweep_at {
@@ -303,7 +309,18 @@ impl<'a> Caller<'a> {
 
     /// Its umask.
     pub fn umask(&self) -> Result<u32, Fail> {
-        Ok(self.status()?.umask)
+        let known = self.process.umask.load(Ordering::SeqCst);
+        if known != UNKNOWN {
+            return Ok(known);
+        }
+        let umask = self.status()?.umask;
+        self.process.umask.store(umask, Ordering::SeqCst);
+        Ok(umask)
+    }
+
+    /// It is about to change its umask.
+    pub fn changes_umask(&self, mask: u32) {
+        self.process.umask.store(mask & 0o777, Ordering::SeqCst);
     }
 
     /// Its identity; None: the monitor's own.

@@ -450,14 +450,27 @@ impl<'a> Start<'a> {
                 }
                 End::Proc(node, entry) => {
                     let dir = self.held.directory(node).ok_or(Errno::NOTDIR)?;
-                    return entry.open(
+                    let opened = entry.open(
                         self.caller,
                         dir,
                         self.held.rights(node),
                         flags_i,
                         needs,
                         &self.literal(),
-                    );
+                    )?;
+                    let Opened::Own(own) = &opened else { return Ok(opened) };
+                    // Its own descriptor by name is no more than the descriptor.
+                    let (has, _) = rights_of(self.held, own.as_fd())?;
+                    self.check(has.union(&Rights::of(&[Right::LOOKUP])), needs)?;
+                    let handle = libc::O_PATH;
+                    if flags_i & handle == 0
+                        && sys::fcntl(own.as_fd(), libc::F_GETFL, 0)? as i32 & handle != 0
+                    {
+                        // Of a handle, open makes the real thing.
+                        let again = flags_i & !(libc::O_NOFOLLOW | libc::O_CREAT | libc::O_EXCL);
+                        return Ok(Opened::New(sys::open_path(&own_link(own.as_fd()), again, 0)?));
+                    }
+                    return Ok(opened);
                 }
             }
         }

@@ -264,9 +264,9 @@ impl Entry {
             Entry::Descriptor { number, .. } => {
                 let own = caller.descriptor(*number)?;
                 if flags & libc::O_PATH == 0 {
-                    let has = sys::fcntl(own.as_fd(), libc::F_GETFL, 0)? as i32 & libc::O_ACCMODE;
-                    let wants = flags & libc::O_ACCMODE;
-                    if has != libc::O_RDWR && has != wants {
+                    let status = sys::fcntl(own.as_fd(), libc::F_GETFL, 0)? as i32;
+                    let (has, wants) = (status & libc::O_ACCMODE, flags & libc::O_ACCMODE);
+                    if status & libc::O_PATH == 0 && has != libc::O_RDWR && has != wants {
                         return Err(Errno::ACCES.into());
                     }
                     if flags & libc::O_DIRECTORY != 0

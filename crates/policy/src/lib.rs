@@ -272,6 +272,8 @@ pub enum Op {
     SendMessages,
     /// The caller changes its own credentials: goes on, and is remembered.
     Credentials,
+    /// The caller changes its umask: goes on, and is remembered.
+    Umask,
     /// `ioctl(2)`: the commands that need the monitor.
     Ioctl,
     /// `fcntl(2)`: the commands that need the monitor.

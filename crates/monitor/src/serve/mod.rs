@@ -182,6 +182,7 @@ impl Service<'_> {
             Op::SendMessage => self.send_message(),
             Op::SendMessages => self.send_messages(),
             Op::Credentials => self.credentials(),
+            Op::Umask => self.umask(),
             Op::Ioctl => self.ioctl(),
             Op::Fcntl => self.fcntl(),
             Op::Prctl => self.prctl(),

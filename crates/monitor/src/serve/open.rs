@@ -4,8 +4,10 @@ use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::listener::Answer;
-use crate::lookup::Opened;
-use rights::Rights;
+use crate::lookup::{Opened, own_link};
+use crate::sys;
+use rights::{Right, Rights};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// What open(2) takes and openat2(2) does too. open(2) ignores all else.
 const KNOWN: i32 = libc::O_ACCMODE
@@ -26,11 +28,23 @@ const KNOWN: i32 = libc::O_ACCMODE
     | libc::O_PATH
     | libc::O_TMPFILE;
 
+const READ: Rights = Rights::of(&[Right::READ]);
+
 /// What counts with O_PATH.
 const WITH_PATH: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
 
 /// O_RESOLVE_BENEATH: FreeBSD's, honoured on any lookup.
 const O_RESOLVE_BENEATH: i32 = 0x0080_0000;
+
+/// What the caller gets for O_PATH. The kernel does not let a supervisor install such a descriptor (ADDFD takes none),
+/// so it is one for reading, which does all that the other does: start lookups, tell the status, be executed.
+fn readable(handle: &OwnedFd) -> Result<OwnedFd, Errno> {
+    match sys::stat(handle.as_fd())?.st_mode & libc::S_IFMT {
+        libc::S_IFDIR | libc::S_IFREG => sys::open_path(&own_link(handle.as_fd()), libc::O_RDONLY, 0),
+        libc::S_IFLNK => Err(Errno::LOOP),
+        _ => Err(Errno::OPNOTSUPP),
+    }
+}
 
 impl Service<'_> {
     pub(super) fn open(&self) -> Served {
@@ -86,6 +100,7 @@ impl Service<'_> {
         if !temporary {
             flags &= !(libc::O_TMPFILE & !libc::O_DIRECTORY);
         }
+        let needs = if flags & libc::O_PATH != 0 { needs.union(&READ) } else { needs };
         let makes = temporary || flags & libc::O_CREAT != 0;
         if flags & libc::O_CREAT != 0 && flags & libc::O_DIRECTORY != 0 {
             return Err(Errno::INVAL.into());
@@ -108,7 +123,10 @@ impl Service<'_> {
         {
             return Err(Errno::RESTARTSYS.into());
         }
-        let (Opened::New(fd) | Opened::Own(fd)) = opened?;
+        let fd = match opened? {
+            Opened::New(fd) if flags & libc::O_PATH != 0 => readable(&fd)?,
+            Opened::New(fd) | Opened::Own(fd) => fd,
+        };
         let number = self.caller.install(&fd, cloexec)?;
         Ok(Answer::Value(number as i64))
     }

@@ -132,6 +132,11 @@ impl Service<'_> {
         Ok(Answer::Value(self.caller.install(&kin, true)? as i64))
     }
 
+    pub(super) fn umask(&self) -> Served {
+        self.caller.changes_umask(self.arg(0) as u32);
+        Ok(Answer::GoOn)
+    }
+
     pub(super) fn credentials(&self) -> Served {
         self.caller.changes_credentials();
         Ok(Answer::GoOn)

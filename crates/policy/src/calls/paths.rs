@@ -31,12 +31,12 @@ mod o {
     pub const TMPFILE: u64 = 0o20000000;
 }
 
-/// What opening needs on the directory, by the flags in this argument. An access mode of 3 counts as both; O_PATH
-/// makes the kernel ignore everything but how to look up.
+/// What opening needs on the directory, by the flags in this argument. An access mode of 3 counts as both. O_PATH
+/// makes the kernel ignore everything but how to look up, and what it gives can be used for nothing that is not
+/// checked then: it needs CAP_LOOKUP alone, and CAP_FEXECVE when it is executed.
 macro_rules! open_flags {
     ($flags:literal) => {
         need!(LOOKUP;
-            if set($flags, o::PATH) => FEXECVE;
             if clear($flags, o::PATH), Cond::not($flags, o::ACCMODE, o::WRONLY) => READ;
             if clear($flags, o::PATH), Cond::not($flags, o::ACCMODE, o::RDONLY) => WRITE;
             if clear($flags, o::PATH), Cond::not($flags, o::ACCMODE, o::RDONLY),

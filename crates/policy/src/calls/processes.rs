@@ -126,7 +126,7 @@ pub(super) const CALLS: &[Call] = calls! {
     setgroups 116 159 (Size, In) [Ask; do Credentials]
         "its own credentials: the monitor acts with the same ones";
     capset 126 91 (In, In) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
-    umask 95 166 (Mode) [Allow] "the process's own";
+    umask 95 166 (Mode) [Allow; hosted Ask; do Umask] "the process's own; the monitor makes files with it";
 
     // Settings.
     prctl 157 167 (Command, InOut, InOut, InOut, InOut) [OWN_SETTINGS; do Prctl] "each setting is classified";
