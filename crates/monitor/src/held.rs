@@ -53,8 +53,16 @@ pub struct Held {
     nodes: Vec<Node>,
 }
 
-/// What may be done with a directory above a held one.
-pub const ABOVE: Rights = Rights::of(&[Right::LOOKUP, Right::FSTAT, Right::FCHDIR, Right::FSTATFS]);
+/// What may be done with a directory above a held one: whatever `ls -ld` asks of it, which is its attributes too.
+pub const ABOVE: Rights = Rights::of(&[
+    Right::LOOKUP,
+    Right::FSTAT,
+    Right::FCHDIR,
+    Right::FSTATFS,
+    Right::EXTATTR_GET,
+    Right::EXTATTR_LIST,
+    Right::ACL_GET,
+]);
 
 /// The most symbolic links that one lookup follows, as in the kernel.
 pub const MAX_LINKS: usize = 40;

@@ -12,6 +12,7 @@ use crate::held::{Held as Tree, Only};
 use crate::landlock::Domain;
 use crate::listener::Listener;
 use crate::monitor::Monitor;
+use crate::report::Report;
 use crate::serve::Guard;
 use crate::sys::{self, Waited};
 use rights::{Right, Rights};
@@ -219,6 +220,7 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
         env: launch.env.iter().map(|(name, value)| variable(name, value)).collect(),
         filter: filter::compile(&profile),
         domain,
+        report: launch.report,
     };
     let (front, monitor) = UnixStream::pair().map_err(|error| LaunchError::System {
         step: "making a socket",
@@ -249,6 +251,7 @@ struct Start {
     env: Vec<CString>,
     filter: Vec<filter::Insn>,
     domain: Option<Domain>,
+    report: bool,
 }
 
 /// A string for the kernel. A NUL inside cannot come from a command line; what is behind it is left out.
@@ -369,6 +372,7 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         Ok(Some(child)) => child,
     };
     drop(tell);
+    let report = start.report;
     drop(start);
     for signal in front::FORWARDED {
         sys::ignore_signal(*signal, true);
@@ -388,7 +392,7 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         Err(errno) => return fail(Step::Monitor, errno),
     };
     let started = sys::pidfd_getfd(pidfd.as_fd(), number)
-        .and_then(|listener| Monitor::new(Listener::new(listener, &features), guard))
+        .and_then(|listener| Monitor::new(Listener::new(listener, &features), guard, report))
         .map(Arc::new)
         .and_then(|monitor| monitor.start().map(|()| monitor).map_err(|_| Errno::AGAIN));
     let monitor = match started {
@@ -429,7 +433,7 @@ fn reap(monitor: &Monitor, program: u32, front: &UnixStream) {
 }
 
 fn end(monitor: &Monitor, ended: Ended, front: &UnixStream) {
-    for (call, object, errno, times, needs) in monitor.report.take() {
+    for (call, object, errno, times, needs) in monitor.report.iter().flat_map(Report::take) {
         let allow_with = option_for(&object, needs);
         let object = String::from_utf8_lossy(&object).into_owned();
         front::send(

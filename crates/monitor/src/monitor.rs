@@ -8,6 +8,7 @@ use crate::serve::{self, Guard};
 use crate::sys::{self, Notif};
 use crate::watch::{self, INTERRUPT, Watch};
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -33,8 +34,8 @@ pub struct Monitor {
     pub guard: Guard,
     /// Who is under it.
     pub processes: Processes,
-    /// What was refused.
-    pub report: Report,
+    /// What was refused, if it is counted.
+    pub report: Option<Report>,
     /// What blocks.
     pub watch: Watch,
     crew: Crew,
@@ -72,12 +73,12 @@ impl Crew {
 
 impl Monitor {
     /// Over a listener.
-    pub fn new(listener: Listener, guard: Guard) -> Result<Monitor, Errno> {
+    pub fn new(listener: Listener, guard: Guard, report: bool) -> Result<Monitor, Errno> {
         Ok(Monitor {
             listener,
             guard,
             processes: Processes::new()?,
-            report: Report::default(),
+            report: report.then(Report::default),
             watch: Watch::default(),
             crew: Crew::default(),
         })
@@ -185,15 +186,21 @@ impl Monitor {
 
     fn serve(&self, notif: Notif) {
         let (id, nr) = (notif.id, notif.nr);
-        let served = match Caller::new(&self.listener, &self.processes, notif) {
-            Ok(caller) => serve::serve(&self.guard, &caller, &self.watch, nr),
-            Err(_) => Err(()),
-        };
+        // A worker that panics is a fault of ours: the call fails, and its caller does not hang.
+        let served = panic::catch_unwind(AssertUnwindSafe(|| {
+            match Caller::new(&self.listener, &self.processes, notif) {
+                Ok(caller) => serve::serve(&self.guard, &caller, &self.watch, nr),
+                Err(_) => Err(()),
+            }
+        }))
+        .unwrap_or(Err(()));
         match served {
             Ok((answer, None)) => self.listener.answer(id, answer),
             Ok((answer, Some(refused))) => {
-                let call = u32::try_from(nr).ok().and_then(policy::by_number_x86_64);
-                self.report.count(call.map_or("unknown", |call| call.name), refused);
+                if let Some(report) = &self.report {
+                    let call = u32::try_from(nr).ok().and_then(policy::by_number_x86_64);
+                    report.count(call.map_or("unknown", |call| call.name), refused);
+                }
                 self.listener.answer(id, answer);
             }
             // Nobody waits any more; should somebody after all, the call fails.
