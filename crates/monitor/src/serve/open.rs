@@ -41,7 +41,7 @@ const O_RESOLVE_BENEATH: i32 = 0x0080_0000;
 fn readable(handle: &OwnedFd) -> Result<OwnedFd, Errno> {
     match sys::stat(handle.as_fd())?.st_mode & libc::S_IFMT {
         libc::S_IFDIR | libc::S_IFREG => sys::open_path(&own_link(handle.as_fd()), libc::O_RDONLY, 0),
-        libc::S_IFLNK => Err(Errno::LOOP),
+        // Of a link too: fchmodat(3) asks for one to find out that a link's mode cannot be changed, and passes that on.
         _ => Err(Errno::OPNOTSUPP),
     }
 }

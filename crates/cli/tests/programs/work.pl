@@ -1,0 +1,18 @@
+use strict; use warnings; use POSIX; use Fcntl qw(:flock); use File::Find; use File::Temp; use File::Copy; use Cwd;
+use IO::Socket::UNIX; use Data::Dumper; use List::Util qw(sum);
+$| = 1;
+open(my $in, '<', 'tree/deep/deeper/numbers') or die; my @lines = <$in>; print sum(@lines), "\n";
+open(my $pipe, '-|', 'sort', '-rn', 'tree/deep/deeper/numbers') or die; print scalar(<$pipe>); 1 while <$pipe>; close $pipe; print "$?\n";
+my @found; find(sub { push @found, $File::Find::name }, 'tree'); print join("\n", sort @found), "\n";
+my $pid = fork; if (!$pid) { exit 3 } waitpid($pid, 0); print $? >> 8, "\n";
+$pid = fork; if (!$pid) { sleep 60; exit } kill 'TERM', $pid; waitpid($pid, 0); print $? & 127, "\n";
+print `echo backticks`; system('echo system; exit 4'); print $? >> 8, "\n";
+local $SIG{ALRM} = sub { print "alarm\n" }; alarm 1; select(undef, undef, undef, 3);
+open(my $lock, '>', 'lock') or die; flock($lock, LOCK_EX) or die; print "locked\n";
+my ($fh, $name) = File::Temp::tempfile(DIR => '.', UNLINK => 1); print $fh "x"; close $fh; print -s $name, "\n";
+copy('tree/one', 'copied') or die; rename('copied', 'renamed') or die; chmod 0600, 'renamed'; utime 1, 2, 'renamed'; print join(' ', (stat 'renamed')[2, 7, 8, 9]), "\n";
+symlink('renamed', 'sym') or die; print readlink('sym'), "\n"; unlink 'sym' or die; mkdir 'd' or die; rmdir 'd' or die;
+open(my $none, '<', 'none') or print "$!\n"; chdir 'tree' or die; print getcwd() eq "$ENV{HOME}/tree" ? "cwd\n" : "not cwd\n"; chdir '..';
+opendir(my $dir, 'tree') or die; print join(' ', sort readdir $dir), "\n";
+socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die; syswrite $a, "over"; sysread $b, my $got, 4; print "$got\n";
+print "the end\n";
