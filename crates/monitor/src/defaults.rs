@@ -11,6 +11,14 @@ use std::path::{Path, PathBuf};
 
 /// What every descriptor that was opened in a held directory can do beyond reading and writing. Limits on single
 /// descriptors are not enforced yet, so no held directory from which files are opened can be without these.
+///
+/// ```
+/// use monitor::launch::FLOOR;
+/// use rights::{Right, Rights};
+///
+/// assert!(FLOOR.contains(&Rights::of(&[Right::SEEK, Right::FSTAT])));
+/// assert!(!FLOOR.contains(&Rights::of(&[Right::WRITE])));
+/// ```
 pub const FLOOR: Rights = Rights::of(&[
     Right::SEEK,
     Right::MMAP,

@@ -24,17 +24,14 @@ errnos! {
     BADF = libc::EBADF;
     CHILD = libc::ECHILD;
     AGAIN = libc::EAGAIN;
-    NOMEM = libc::ENOMEM;
     ACCES = libc::EACCES;
     FAULT = libc::EFAULT;
     BUSY = libc::EBUSY;
     EXIST = libc::EEXIST;
     XDEV = libc::EXDEV;
     NOTDIR = libc::ENOTDIR;
-    ISDIR = libc::EISDIR;
     INVAL = libc::EINVAL;
     MFILE = libc::EMFILE;
-    NOTTY = libc::ENOTTY;
     RANGE = libc::ERANGE;
     NAMETOOLONG = libc::ENAMETOOLONG;
     NOSYS = libc::ENOSYS;
@@ -50,10 +47,6 @@ impl Errno {
     /// The calling thread's.
     pub fn last() -> Errno {
         Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
-    }
-    /// Whether capability mode or a right refused it, rather than the system.
-    pub fn is_refusal(self) -> bool {
-        self == Errno::NOTCAPABLE || self == Errno::CAPMODE
     }
 }
 

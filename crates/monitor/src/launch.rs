@@ -29,6 +29,15 @@ use std::sync::atomic::AtomicBool;
 pub use crate::defaults::FLOOR;
 
 /// A directory or file that the program may use, by its name.
+///
+/// ```
+/// use monitor::launch::{FLOOR, Held};
+/// use rights::{Right, Rights};
+///
+/// let read = FLOOR.union(&Rights::of(&[Right::READ, Right::LOOKUP]));
+/// let held = Held { path: "/usr/share".into(), rights: read };
+/// assert!(held.rights.contains(&Rights::of(&[Right::FSTAT])));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Held {
     /// Its path, as the program names it. Relative paths start at the caller's working directory.
@@ -38,6 +47,20 @@ pub struct Held {
 }
 
 /// A program to start, and what it is given.
+///
+/// ```
+/// use monitor::launch::Launch;
+///
+/// let launch = Launch {
+///     program: "date".into(),
+///     args: vec!["-u".into()],
+///     env: std::env::vars_os().collect(),
+///     held: Vec::new(),
+///     default_set: true,
+///     report: false,
+/// };
+/// assert_eq!(launch.program, "date");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The program: a path, or a name to look up in PATH.
@@ -56,6 +79,17 @@ pub struct Launch {
 }
 
 /// How the program ended.
+///
+/// ```
+/// use monitor::launch::Ended;
+///
+/// // As a shell would tell it.
+/// let status = |ended| match ended {
+///     Ended::Exited(status) => status,
+///     Ended::Killed(signal) => 128 + signal,
+/// };
+/// assert_eq!(status(Ended::Killed(9)), 137);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// It exited with this status.
@@ -65,6 +99,19 @@ pub enum Ended {
 }
 
 /// Something that was refused.
+///
+/// ```
+/// use monitor::launch::Refusal;
+///
+/// let refusal = Refusal {
+///     call: "openat".into(),
+///     object: "/etc/passwd".into(),
+///     errno: rights::ECAPMODE,
+///     times: 1,
+///     allow_with: Some("--read /etc".into()),
+/// };
+/// assert_eq!(refusal.errno, 1094);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The system call.
@@ -80,6 +127,13 @@ pub struct Refusal {
 }
 
 /// What came of a run.
+///
+/// ```
+/// use monitor::launch::{Ended, Outcome};
+///
+/// let outcome = Outcome { ended: Ended::Exited(0), refused: Vec::new() };
+/// assert!(outcome.refused.is_empty());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// How the program ended.
@@ -88,7 +142,14 @@ pub struct Outcome {
     pub refused: Vec<Refusal>,
 }
 
-/// Why a program could not be started.
+/// Why a program could not be started. Each says in one line what to do.
+///
+/// ```
+/// use monitor::launch::LaunchError;
+///
+/// let error = LaunchError::NoProgram("frobnicate".into());
+/// assert_eq!(error.to_string(), "\"frobnicate\": no such program; give a path, or a name in PATH");
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// No such program.
@@ -195,6 +256,21 @@ impl Step {
 
 /// Starts the program, waits for it, and tells how it ended. Forwards signals meanwhile.
 /// To be called from a process with one thread, which it may fork.
+///
+/// ```no_run
+/// use monitor::launch::{Ended, Launch, run};
+///
+/// let launch = Launch {
+///     program: "true".into(),
+///     args: Vec::new(),
+///     env: std::env::vars_os().collect(),
+///     held: Vec::new(),
+///     default_set: true,
+///     report: false,
+/// };
+/// assert_eq!(run(&launch)?.ended, Ended::Exited(0));
+/// # Ok::<(), monitor::launch::LaunchError>(())
+/// ```
 ///
 /// # Errors
 /// When the program cannot be started at all; what it does afterwards is its own.
@@ -339,6 +415,8 @@ fn passes(tree: &Tree) -> Rights {
         Right::EXTATTR_DELETE,
         Right::ACL_SET,
         Right::ACL_DELETE,
+        // A second name for a file, where its first is not to be changed.
+        Right::LINKAT_SOURCE,
     ]);
     const WRITE: Rights = Rights::of(&[Right::WRITE]);
     const FTRUNCATE: Rights = Rights::of(&[Right::FTRUNCATE]);

@@ -2,7 +2,7 @@
 
 mod caller;
 mod defaults;
-pub mod errno;
+mod errno;
 mod fail;
 mod features;
 mod front;

@@ -248,8 +248,11 @@ impl<'a> Start<'a> {
                 From::Root if parent_rest.is_empty() => Some(Dir::Held(dir.as_fd())),
                 From::Within { dir, .. } if parent.is_empty() => Some(Dir::Shared(dir.clone())),
                 from => {
+                    // Beneath a directory above the held one, a link in that could lead out of it.
                     let (base, parent) = match from {
-                        From::Within { dir, .. } => (dir.as_fd(), parent),
+                        From::Within { dir, path } if self.held.descend(path).0 == *node => {
+                            (dir.as_fd(), parent)
+                        }
                         _ => (dir.as_fd(), parent_rest),
                     };
                     let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
