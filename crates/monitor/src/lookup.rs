@@ -50,7 +50,7 @@ pub struct Place<'a> {
     dir: Dir<'a>,
     /// The name, which the kernel is to take literally; `.` for the directory itself.
     pub name: CString,
-    /// Whether the name is held itself, or leads to something held: it is to stay.
+    /// Whether the name is held itself, or leads to something held: it is to stay. The rights were not looked at then.
     pub fixed: bool,
 }
 
@@ -244,16 +244,18 @@ impl<'a> Start<'a> {
         {
             self.check(self.held.rights_of_name(*node, trim_slash(name.to_bytes())), needs)?;
             let (parent_rest, _) = split_last(rest);
-            let dir = match &self.from {
-                From::Root if parent_rest.is_empty() => Some(Dir::Held(dir.as_fd())),
-                From::Within { dir, .. } if parent.is_empty() => Some(Dir::Shared(dir.clone())),
-                from => {
-                    // Beneath a directory above the held one, a link in that could lead out of it.
-                    let (base, parent) = match from {
-                        From::Within { dir, path } if self.held.descend(path).0 == *node => {
-                            (dir.as_fd(), parent)
-                        }
-                        _ => (dir.as_fd(), parent_rest),
+            // From the working directory only if it is beneath the held one: above, a link in that could lead out.
+            let here = match &self.from {
+                From::Within { dir, path } if self.held.descend(path).0 == *node => Some(dir),
+                _ => None,
+            };
+            let dir = match here {
+                None if parent_rest.is_empty() => Some(Dir::Held(dir.as_fd())),
+                Some(here) if parent.is_empty() => Some(Dir::Shared(here.clone())),
+                _ => {
+                    let (base, parent) = match here {
+                        Some(here) => (here.as_fd(), parent),
+                        None => (dir.as_fd(), parent_rest),
                     };
                     let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
                     let how = OpenHow { flags, mode: 0, resolve: BENEATH };
@@ -282,9 +284,10 @@ impl<'a> Start<'a> {
         let (mut cursor, end) = self.walk(Last::Keep, true)?;
         match end {
             End::Name(name) => {
-                let path = join(&cursor.path(), &name);
-                self.check(self.rights_at(&cursor, &name), needs)?;
-                let fixed = self.held.is_node(&path);
+                let fixed = self.held.is_node(&join(&cursor.path(), &name));
+                if !fixed {
+                    self.check(self.rights_at(&cursor, &name), needs)?;
+                }
                 let dir = match cursor.below.pop() {
                     Some((dir, _)) => Dir::Own(dir),
                     None => Dir::Held(self.held.directory(cursor.node).ok_or(Errno::NOTDIR)?),
@@ -296,7 +299,6 @@ impl<'a> Start<'a> {
                 Ok(Place { dir, name: c_string(&name)?, fixed })
             }
             End::File(node) => {
-                self.check(self.held.rights(node), needs)?;
                 let path = self.held.path(node);
                 let name = c_string(split_last(path).1)?;
                 let dir = self.held.directory(self.held.parent(node)).ok_or(Errno::NOTDIR)?;
