@@ -111,10 +111,10 @@ pub fn resolve(
     keep: bool,
     whole: &[u8],
 ) -> Result<Resolved, Fail> {
-    // Nothing on the way is a link that we would follow, so `..` can be taken by the letter.
+    // Up to a link out of procfs nothing on the way is one, so `..` can be taken by the letter.
     let mut names: Vec<&str> = Vec::new();
     for (index, name) in path.iter().enumerate() {
-        if name == b".." {
+        if name == b".." && !leads_out(&names) {
             if names.pop().is_none() {
                 let mut out = b"/proc/..".to_vec();
                 for name in &path[index + 1..] {
@@ -164,6 +164,16 @@ pub fn resolve(
         },
     };
     own(caller, mount, pid, &[], &rest, keep, whole)
+}
+
+/// Whether a process's link, to its working directory or the like, is among the names: `..` behind it is not ours.
+fn leads_out(names: &[&str]) -> bool {
+    let entry = match names {
+        [_, "task", _, entry @ ..] | [_, entry @ ..] => entry,
+        [] => return false,
+    };
+    let process = names[0] == "self" || names[0] == "thread-self" || names[0].parse::<u32>().is_ok();
+    process && matches!(entry, ["exe" | "cwd" | "root", ..] | ["fd", _, ..])
 }
 
 fn beneath(directory: &str, rest: &[&str]) -> String {

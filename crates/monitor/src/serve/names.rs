@@ -92,8 +92,12 @@ impl Service<'_> {
             self.require(&object, from.needs.difference(&LOOKUP))?;
             sys::link_followed(&own_link(object.as_fd()), place.dir(), &place.name)?;
         } else {
-            let source = self.start(&from)?;
-            let source = source.place(from.needs)?;
+            let start = self.start(&from)?;
+            let source = start.place(from.needs)?;
+            if source.fixed {
+                // What is held by itself is linked with rights of its own.
+                start.handle(Last::Keep, from.needs)?;
+            }
             sys::link(source.dir(), &source.name, place.dir(), &place.name, 0)?;
         }
         Ok(Answer::Value(0))
