@@ -378,3 +378,96 @@ pub fn split_first(path: &[u8]) -> (&[u8], &[u8]) {
 pub fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    const READ: Rights = Rights::of(&[Right::READ, Right::LOOKUP]);
+    const WRITE: Rights = Rights::of(&[Right::READ, Right::WRITE, Right::LOOKUP]);
+
+    /// A fresh directory with `a/b/c` in it, and `link` to `a/b`.
+    fn fixture(name: &str) -> PathBuf {
+        let root = std::env::temp_dir().join(format!("pimento-held-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("a/b/c")).unwrap();
+        std::os::unix::fs::symlink("a/b", root.join("link")).unwrap();
+        root.canonicalize().unwrap()
+    }
+
+    fn rights_at(held: &Held, path: &Path) -> Option<Rights> {
+        let (node, rest) = held.descend(path.as_os_str().as_bytes());
+        match held.what(node) {
+            What::Directory { rights, .. } => Some(*rights),
+            What::Above(_) if rest.is_empty() => Some(ABOVE),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_longest_held_directory_decides_in_whatever_order_they_were_given() {
+        let root = fixture("order");
+        for order in [[0, 1], [1, 0]] {
+            let given = [(root.join("a"), READ), (root.join("a/b/c"), WRITE)];
+            let mut held = Held::new().unwrap();
+            for at in order {
+                held.hold(&given[at].0, given[at].1, Only::All).unwrap();
+            }
+            assert_eq!(rights_at(&held, &root), Some(ABOVE), "above: to be named only");
+            assert_eq!(rights_at(&held, &root.join("a/x/y")), Some(READ));
+            assert_eq!(rights_at(&held, &root.join("a/b")), Some(READ), "on the way, and held");
+            assert_eq!(rights_at(&held, &root.join("a/b/d")), Some(READ));
+            assert_eq!(rights_at(&held, &root.join("a/b/c/d")), Some(WRITE));
+            assert_eq!(rights_at(&held, &root.join("elsewhere")), None);
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_directory_held_through_a_link_is_held_where_it_lies_and_the_link_is_kept() {
+        let root = fixture("link");
+        let mut held = Held::new().unwrap();
+        held.hold(&root.join("link/c"), WRITE, Only::All).unwrap();
+        assert_eq!(rights_at(&held, &root.join("a/b/c")), Some(WRITE));
+        let through = root.join("link/c");
+        let (link, rest) = held.descend(through.as_os_str().as_bytes());
+        assert!(matches!(held.what(link), What::Link(text) if text == b"a/b"));
+        assert_eq!(rest, b"c");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn of_a_library_directory_only_shared_objects_can_be_opened() {
+        let root = fixture("libraries");
+        let mut held = Held::new().unwrap();
+        let node = held.hold(&root.join("a"), READ, Only::Libraries).unwrap();
+        assert_eq!(held.rights_of_name(node, b"libc.so.6"), READ);
+        assert_eq!(held.rights_of_name(node, b"passwd"), ABOVE);
+        // What is held in full stays so.
+        let node = held.hold(&root.join("a"), WRITE, Only::All).unwrap();
+        held.hold(&root.join("a"), READ, Only::Libraries).unwrap();
+        assert_eq!(held.rights_of_name(node, b"passwd"), WRITE);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn every_name_on_the_way_to_something_held_is_fixed() {
+        let root = fixture("fixed");
+        let mut held = Held::new().unwrap();
+        held.hold(&root, WRITE, Only::All).unwrap();
+        held.hold(&root.join("a/b/c"), READ, Only::All).unwrap();
+        for name in ["", "a", "a/b", "a/b/c"] {
+            assert!(held.is_node(root.join(name).as_os_str().as_bytes()), "{name:?}");
+        }
+        assert!(!held.is_node(root.join("a/d").as_os_str().as_bytes()));
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn mountinfo_s_escapes_are_undone() {
+        assert_eq!(unescape(br"/mnt/a\040b\134c"), br"/mnt/a b\c");
+        assert_eq!(unescape(br"\04"), br"\04");
+    }
+}

@@ -110,6 +110,11 @@ impl Identity {
         self.uid
     }
 
+    /// Whether files are made with this group.
+    pub fn has_group(&self, group: u32) -> bool {
+        self.fsgid == group
+    }
+
     /// Takes this identity. `own` is the one to go back to.
     pub fn assume<'a>(&self, own: &'a Identity) -> Result<Option<Assumed<'a>>, Errno> {
         if self == own {

@@ -1,11 +1,12 @@
 //! The commands of ioctl, fcntl and prctl that the policy leaves to the monitor, and watches.
 
-use super::{Served, Service};
+use super::{PathArg, Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::listener::Answer;
 use crate::lookup::{Last, own_link};
 use crate::sys;
+use rights::{Right, Rights};
 use std::os::fd::AsFd;
 
 /// Their arguments' sizes: the only device controls that the monitor carries out itself, on a copy of what they read.
@@ -15,6 +16,8 @@ const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
 const F_OWNER_TID: i32 = 0;
 const F_OWNER_PID: i32 = 1;
 const F_SETOWN_EX: i32 = 15;
+
+const NOTIFY: Rights = Rights::of(&[Right::NOTIFY]);
 
 impl Service<'_> {
     pub(super) fn ioctl(&self) -> Served {
@@ -78,7 +81,9 @@ impl Service<'_> {
     }
 
     pub(super) fn watch(&self) -> Served {
+        // A watch on a directory tells its names, which the right to pass through it does not.
         let path = self.path_arg(0)?;
+        let path = PathArg { needs: path.needs.union(&NOTIFY), ..path };
         let mask = self.arg(path.at + 1) as u32;
         let inotify = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
         let last = if mask & libc::IN_DONT_FOLLOW != 0 { Last::Keep } else { Last::Follow };

@@ -66,6 +66,11 @@ impl Service<'_> {
     }
 
     fn send(&self, socket: &OwnedFd, address: u64, flags: i32) -> Result<usize, Fail> {
+        // The kernel would send the monitor's memory later, whatever it holds by then. So a program is told, as of the
+        // memory that may be lent being used up, to send without.
+        if flags & libc::MSG_ZEROCOPY != 0 {
+            return Err(Errno(libc::ENOBUFS).into());
+        }
         let header = self.header(address)?;
         let stream = rustix::net::sockopt::socket_type(socket)
             .map_err(|errno| Errno(errno.raw_os_error()))?
@@ -126,6 +131,24 @@ impl Service<'_> {
         Ok(data)
     }
 
+    /// Refused unless a `struct ucred` is the caller's: the kernel would ask whether it is the monitor's, or let a
+    /// privileged monitor claim any.
+    fn own_credentials(&self, ucred: &[u8]) -> Result<(), Fail> {
+        let mut words = ucred.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
+        let (Some(pid), Some(user), Some(group)) = (words.next(), words.next(), words.next()) else {
+            return Err(Errno::INVAL.into());
+        };
+        if pid != self.caller.process() {
+            return Err(Fail::outside(format!("credentials of process {pid}")));
+        }
+        let identity = self.caller.status()?.identity;
+        if identity.real_user() != user || !identity.has_group(group) {
+            Err(Errno::PERM.into())
+        } else {
+            Ok(())
+        }
+    }
+
     /// The control data with the caller's descriptors replaced by copies, and the copies.
     fn control(&self, header: &Header) -> Result<(Vec<u8>, Vec<OwnedFd>), Fail> {
         if header.control == 0 || header.controllen == 0 {
@@ -157,6 +180,9 @@ impl Service<'_> {
                     control[slot..slot + 4].copy_from_slice(&copy.as_raw_fd().to_ne_bytes());
                     held.push(copy);
                 }
+            }
+            if (level, kind) == (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) {
+                self.own_credentials(&control[at + HEADER..end])?;
             }
             at += (len as usize).next_multiple_of(8);
         }

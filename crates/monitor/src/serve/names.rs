@@ -98,6 +98,12 @@ impl Service<'_> {
                 // What is held by itself is linked with rights of its own.
                 start.handle(Last::Keep, from.needs)?;
             }
+            if source.name.to_bytes().ends_with(b"/") {
+                // The kernel would follow a link, wherever it leads, to say whether to a directory.
+                let object = self.object(&from, 0, Last::Follow)?;
+                let directory = sys::stat(object.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+                return Err(if directory { Errno::PERM } else { Errno::NOTDIR }.into());
+            }
             sys::link(source.dir(), &source.name, place.dir(), &place.name, 0)?;
         }
         Ok(Answer::Value(0))
