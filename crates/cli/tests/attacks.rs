@@ -33,7 +33,7 @@ macro_rules! attacks {
 }
 
 attacks! {
-    cwd_above, read_only,
+    credentials, cwd_above, message_race, message_zerocopy, nested, read_only, slashes, watch,
 }
 
 #[test]

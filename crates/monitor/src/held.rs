@@ -44,6 +44,8 @@ struct Node {
     parent: NodeId,
     path: Vec<u8>,
     what: What,
+    /// Whether its rights are its own, not those of a directory around it.
+    given: bool,
     children: BTreeMap<Vec<u8>, NodeId>,
 }
 
@@ -71,8 +73,13 @@ impl Held {
     /// A tree that holds nothing.
     pub fn new() -> Result<Held, Errno> {
         let root = sys::open_path(c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
-        let root =
-            Node { parent: 0, path: b"/".to_vec(), what: What::Above(root), children: BTreeMap::new() };
+        let root = Node {
+            parent: 0,
+            path: b"/".to_vec(),
+            what: What::Above(root),
+            given: false,
+            children: BTreeMap::new(),
+        };
         Ok(Held { nodes: vec![root] })
     }
 
@@ -109,6 +116,42 @@ impl Held {
         }
         self.grant(at, rights, only);
         Ok(at)
+    }
+
+    /// Holds what is at `path` with `rights` and no others, whatever is held around it and in whichever order: the
+    /// longest path decides. Held twice, it has what both say.
+    pub fn hold_exactly(&mut self, path: &Path, rights: Rights) -> Result<(), Errno> {
+        let node = self.hold(path, Rights::NONE, Only::All)?;
+        if self.nodes[node].given {
+            self.grant(node, rights, Only::All);
+        } else {
+            self.nodes[node].given = true;
+            self.settle(node, rights);
+        }
+        Ok(())
+    }
+
+    /// Gives a node these rights, and with it those beneath it that have none of their own.
+    fn settle(&mut self, node: NodeId, settled: Rights) {
+        let what = &mut self.nodes[node].what;
+        match what {
+            What::Above(dir) => {
+                if !settled.is_empty()
+                    && let Ok(dir) = dir.try_clone()
+                {
+                    *what = What::Directory { dir, rights: settled, only: Only::All };
+                }
+            }
+            What::Directory { rights, only, .. } => (*rights, *only) = (settled, Only::All),
+            What::File { rights, .. } | What::Proc { rights, .. } => *rights = settled,
+            What::Link(_) => {}
+        }
+        let below: Vec<NodeId> = self.nodes[node].children.values().copied().collect();
+        for child in below {
+            if !self.nodes[child].given {
+                self.settle(child, settled);
+            }
+        }
     }
 
     /// Notes the symbolic link at `path`, such as /bin on a merged /usr, if there is one: it can be read and followed.
@@ -187,7 +230,7 @@ impl Held {
             }
         };
         let path = join(&self.nodes[at].path, &name);
-        self.nodes.push(Node { parent: at, path, what, children: BTreeMap::new() });
+        self.nodes.push(Node { parent: at, path, what, given: false, children: BTreeMap::new() });
         let child = self.nodes.len() - 1;
         self.nodes[at].children.insert(name, child);
         Ok(child)

@@ -388,7 +388,7 @@ fn tree(launch: &Launch, program: &Path) -> Result<Tree, LaunchError> {
         if opens && !missing.is_empty() {
             return Err(LaunchError::NotWithheld { path: held.path.clone(), missing });
         }
-        tree.hold(&here.join(&held.path), held.rights, Only::All).map_err(cannot(&held.path))?;
+        tree.hold_exactly(&here.join(&held.path), held.rights).map_err(cannot(&held.path))?;
     }
     if launch.default_set {
         defaults::hold(&mut tree, &here.join(program)).map_err(cannot(program))?;
