@@ -2,10 +2,11 @@
 
 use crate::errno::Errno;
 use crate::fail::Fail;
-use crate::identity::{Identity, Status};
+use crate::identity::{Identity, Status, as_monitor};
 use crate::listener::Listener;
 use crate::sys::{self, Notif};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,9 +17,9 @@ pub struct Process {
     /// Its number.
     tgid: u32,
     /// A descriptor of it: as long as it is held, the number is known to be the same process or a dead one.
-    pidfd: OwnedFd,
+    pidfd: Arc<OwnedFd>,
     cwd: Mutex<Option<WorkingDirectory>>,
-    /// The thread whose chdir was let go on and may not have happened yet; 0: none.
+    /// The thread whose chdir was let go on and may not have happened yet; 0: none; [`SEVERAL`].
     moving: AtomicU32,
     /// Its umask, or [`UNKNOWN`].
     umask: AtomicU32,
@@ -26,6 +27,17 @@ pub struct Process {
 
 /// No umask has this value.
 const UNKNOWN: u32 = u32::MAX;
+/// More threads than one have changed directory at a time: of such a process nothing is remembered.
+const SEVERAL: u32 = u32::MAX;
+
+/// A thread under the monitor.
+#[derive(Debug, Clone)]
+struct Thread {
+    process: Arc<Process>,
+    /// A descriptor of it, if it is not its process's first and the kernel has such (Linux 6.9): its table of
+    /// descriptors may be its own, and outlive the first thread's.
+    own: Option<Arc<OwnedFd>>,
+}
 
 #[derive(Debug, Clone)]
 struct WorkingDirectory {
@@ -42,6 +54,10 @@ pub struct Processes {
     epoch: AtomicU64,
     /// Whether any process has changed its credentials.
     credentials_vary: AtomicBool,
+    /// Whether working directories and umasks are shared otherwise than among a process's threads.
+    directories_vary: AtomicBool,
+    /// The numbers that processes under the monitor have or have had.
+    seen: Mutex<HashSet<u32>>,
     /// The identity that everything started with.
     own: Identity,
     /// The monitor's number: every process under it descends from it.
@@ -51,7 +67,7 @@ pub struct Processes {
 
 #[derive(Debug, Default)]
 struct Threads {
-    by_tid: HashMap<u32, Arc<Process>>,
+    by_tid: HashMap<u32, Thread>,
     /// The size at which the dead are next looked for.
     sweep_at: usize,
 }
@@ -60,9 +76,12 @@ struct Threads {
 pub struct Caller<'a> {
     listener: &'a Listener,
     processes: &'a Processes,
-    process: Arc<Process>,
+    thread: Thread,
     notif: Notif,
 }
+
+/// Beyond so many, the numbers of processes that have ended are forgotten.
+const SEEN_MOST: usize = 1 << 16;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,42 +94,67 @@ impl Processes {
             threads: Mutex::new(Threads { by_tid: HashMap::new(), sweep_at: 64 }),
             epoch: AtomicU64::new(0),
             credentials_vary: AtomicBool::new(false),
+            directories_vary: AtomicBool::new(false),
+            seen: Mutex::default(),
             own: Identity::own()?,
             monitor: std::process::id(),
             session: sys::getsid(0)?,
         })
     }
 
-    fn process_of(&self, tid: u32) -> Result<Arc<Process>, Errno> {
+    /// The thread of this number, which `valid` says is still the one meant.
+    fn thread(&self, tid: u32, valid: impl Fn() -> bool) -> Result<Thread, Errno> {
         let known = lock(&self.threads).by_tid.get(&tid).cloned();
-        if let Some(process) = known
-            && process.is_alive()
-            && (process.tgid == tid || sys::is_thread_of(process.tgid, tid))
+        if let Some(thread) = known
+            && thread.is(tid)
         {
-            return Ok(process);
+            return Ok(thread);
         }
         let tgid = Status::read(tid)?.tgid;
-        let mut threads = lock(&self.threads);
-        let shared = threads.by_tid.get(&tgid).filter(|process| process.is_alive()).cloned();
-        let process = match shared {
-            Some(process) => process,
-            None => Arc::new(Process {
-                tgid,
-                pidfd: sys::pidfd_open(tgid)?,
-                cwd: Mutex::new(None),
-                moving: AtomicU32::new(0),
-                umask: AtomicU32::new(UNKNOWN),
-            }),
+        let first = lock(&self.threads).by_tid.get(&tgid).filter(|first| first.is(tgid)).cloned();
+        let process = match first {
+            Some(first) => first.process,
+            None => {
+                let pidfd = Arc::new(self.open(|| sys::pidfd_open(tgid))?);
+                Arc::new(Process {
+                    tgid,
+                    pidfd,
+                    cwd: Mutex::new(None),
+                    moving: AtomicU32::new(0),
+                    umask: AtomicU32::new(UNKNOWN),
+                })
+            }
         };
-        if threads.by_tid.len() >= threads.sweep_at {
-            threads.by_tid.retain(|&tid, process| {
-                process.is_alive() && (process.tgid == tid || sys::is_thread_of(process.tgid, tid))
-            });
-            threads.sweep_at = 64.max(threads.by_tid.len() * 2);
+        let own =
+            if tid == tgid { None } else { self.open(|| sys::pidfd_open_thread(tid)).ok().map(Arc::new) };
+        if !valid() {
+            return Err(Errno::SRCH);
         }
-        threads.by_tid.insert(tgid, process.clone());
-        threads.by_tid.insert(tid, process.clone());
-        Ok(process)
+        let thread = Thread { process: process.clone(), own };
+        let mut seen = lock(&self.seen);
+        if seen.len() >= SEEN_MOST {
+            seen.clear();
+        }
+        seen.insert(tgid);
+        drop(seen);
+        let mut threads = lock(&self.threads);
+        threads.by_tid.insert(tgid, Thread { process, own: None });
+        threads.by_tid.insert(tid, thread.clone());
+        if threads.by_tid.len() >= threads.sweep_at {
+            threads.sweep();
+        }
+        Ok(thread)
+    }
+
+    /// Opens a descriptor of a process; if there is no room for one, after those of the dead are closed.
+    fn open(&self, open: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+        match open() {
+            Err(Errno::MFILE | Errno::NFILE) => {
+                lock(&self.threads).sweep();
+                open()
+            }
+            result => result,
+        }
     }
 
     /// Forgets the working directories: some name has changed.
@@ -123,22 +167,32 @@ impl Processes {
         &self.own
     }
 
-    /// Whether the process descends from the monitor: with its descriptor, if so.
+    /// The process of this number, if it descends from the monitor.
     pub fn kin(&self, pid: u32) -> Option<OwnedFd> {
-        let pidfd = sys::pidfd_open(pid).ok()?;
+        let process = sys::pidfd_open(pid).ok()?;
+        let lives = |pidfd: &OwnedFd| !matches!(sys::pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH));
         let mut at = pid;
         // Deeper than any tree of processes that a machine has.
         for _ in 0..100_000 {
-            at = parent_of(at)?;
-            if at == self.monitor {
-                // The number was this process's throughout if it still lives.
-                return sys::pidfd_signal(pidfd.as_fd(), 0, None).is_ok().then_some(pidfd);
+            let parent = parent_of(at)?;
+            if parent == self.monitor {
+                return lives(&process).then_some(process);
             }
-            if at <= 1 {
+            if parent <= 1 {
                 return None;
+            }
+            // While its descriptor is held, the number is the parent's, if it still is one after that was opened.
+            let pidfd = sys::pidfd_open(parent).ok()?;
+            if parent_of(at)? == parent && lives(&pidfd) {
+                at = parent;
             }
         }
         None
+    }
+
+    /// Whether a process under the monitor once had this number, and nobody has it now.
+    pub fn has_ended(&self, pid: u32) -> bool {
+        lock(&self.seen).contains(&pid) && matches!(sys::pidfd_open(pid), Err(Errno::SRCH))
     }
 }
 
@@ -151,19 +205,35 @@ fn parent_of(pid: u32) -> Option<u32> {
     text.split_whitespace().nth(1)?.parse().ok()
 }
 
-impl Process {
-    fn is_alive(&self) -> bool {
-        !matches!(sys::pidfd_signal(self.pidfd.as_fd(), 0, None), Err(Errno::SRCH))
+impl Threads {
+    /// Forgets the dead.
+    fn sweep(&mut self) {
+        self.by_tid.retain(|&tid, thread| thread.is(tid));
+        self.sweep_at = 64.max(self.by_tid.len() * 2);
+    }
+}
+
+impl Thread {
+    /// Whether this is still the thread of that number.
+    fn is(&self, tid: u32) -> bool {
+        let lives = |pidfd: &OwnedFd| !matches!(sys::pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH));
+        match &self.own {
+            Some(own) => lives(own),
+            None => {
+                lives(&self.process.pidfd)
+                    && (self.process.tgid == tid || sys::is_thread_of(self.process.tgid, tid))
+            }
+        }
     }
 }
 
 impl<'a> Caller<'a> {
     /// The thread that a notification came from.
     pub fn new(listener: &'a Listener, processes: &'a Processes, notif: Notif) -> Result<Caller<'a>, Fail> {
-        let process = processes.process_of(notif.tid).map_err(|_| Fail::Gone)?;
+        let thread = processes.thread(notif.tid, || listener.is_valid(notif.id)).map_err(|_| Fail::Gone)?;
         // This thread calls again, so its chdir is over.
-        let _ = process.moving.compare_exchange(notif.tid, 0, Ordering::SeqCst, Ordering::SeqCst);
-        Ok(Caller { listener, processes, process, notif })
+        let _ = thread.process.moving.compare_exchange(notif.tid, 0, Ordering::SeqCst, Ordering::SeqCst);
+        Ok(Caller { listener, processes, thread, notif })
     }
 
     /// The call's arguments.
@@ -178,7 +248,7 @@ impl<'a> Caller<'a> {
 
     /// Its process.
     pub fn process(&self) -> u32 {
-        self.process.tgid
+        self.thread.process.tgid
     }
 
     /// The processes under this monitor.
@@ -220,7 +290,7 @@ impl<'a> Caller<'a> {
     }
 
     fn read_some(&self, address: u64, into: &mut [u8]) -> Result<usize, Fail> {
-        match sys::read_memory(self.notif.tid, address, into) {
+        match as_monitor(|| sys::read_memory(self.notif.tid, address, into)) {
             Ok(0) | Err(Errno::FAULT) => Err(Errno::FAULT.into()),
             Ok(len) => Ok(len),
             // The memory cannot be had (its process has become unreadable): fail closed.
@@ -254,7 +324,7 @@ impl<'a> Caller<'a> {
 
     /// Writes all of `from` at `address`.
     pub fn write(&self, address: u64, from: &[u8]) -> Result<(), Fail> {
-        match sys::write_memory(self.notif.tid, address, from) {
+        match as_monitor(|| sys::write_memory(self.notif.tid, address, from)) {
             Ok(len) if len == from.len() => Ok(()),
             _ => Err(Errno::FAULT.into()),
         }
@@ -265,62 +335,82 @@ impl<'a> Caller<'a> {
         if number < 0 {
             return Err(Errno::BADF);
         }
-        sys::pidfd_getfd(self.process.pidfd.as_fd(), number)
+        let pidfd = self.thread.own.as_ref().unwrap_or(&self.thread.process.pidfd);
+        as_monitor(|| sys::pidfd_getfd(pidfd.as_fd(), number))
     }
 
     /// Installs a copy of `fd` among its descriptors.
     pub fn install(&self, fd: &OwnedFd, cloexec: bool) -> Result<usize, Errno> {
-        self.listener.install(self.notif.id, self.notif.tid, fd.as_fd(), cloexec)
+        as_monitor(|| self.listener.install(self.notif.id, self.notif.tid, fd.as_fd(), cloexec))
     }
 
     /// Its working directory, and where that lies.
     pub fn working_directory(&self) -> Result<(Arc<OwnedFd>, Vec<u8>), Fail> {
         let epoch = self.processes.epoch.load(Ordering::SeqCst);
-        let mut cached = lock(&self.process.cwd);
+        let mut cached = lock(&self.thread.process.cwd);
         if let Some(cwd) = &*cached
             && cwd.epoch == epoch
+            && !self.directories_vary()
         {
             return Ok((cwd.dir.clone(), cwd.path.clone()));
         }
-        let link =
-            std::ffi::CString::new(format!("/proc/{}/cwd", self.notif.tid)).map_err(|_| Errno::INVAL)?;
-        let dir = Arc::new(sys::open_path(&link, libc::O_PATH | libc::O_DIRECTORY, 0)?);
-        self.valid()?;
+        let dir = Arc::new(self.kernel_directory()?);
         let path = crate::lookup::location(dir.as_fd())?.ok_or(Errno::NOENT)?;
-        if self.process.moving.load(Ordering::SeqCst) == 0 {
+        if self.thread.process.moving.load(Ordering::SeqCst) == 0 && !self.directories_vary() {
             *cached = Some(WorkingDirectory { dir: dir.clone(), path: path.clone(), epoch });
         }
         Ok((dir, path))
     }
 
+    /// A handle of its working directory, from the kernel.
+    pub fn kernel_directory(&self) -> Result<OwnedFd, Fail> {
+        let link = CString::new(format!("/proc/{}/cwd", self.notif.tid)).map_err(|_| Errno::INVAL)?;
+        let dir = as_monitor(|| sys::open_path(&link, libc::O_PATH | libc::O_DIRECTORY, 0))?;
+        self.valid()?;
+        Ok(dir)
+    }
+
+    fn directories_vary(&self) -> bool {
+        self.processes.directories_vary.load(Ordering::SeqCst)
+    }
+
+    /// Its working directory and umask are about to be shared otherwise than among its threads: from now on they are
+    /// read for each call.
+    pub fn splits_directories(&self) {
+        self.processes.directories_vary.store(true, Ordering::SeqCst);
+    }
+
     /// Its working directory is about to change: the call is let go on.
     pub fn moves(&self) {
-        self.process.moving.store(self.notif.tid, Ordering::SeqCst);
-        *lock(&self.process.cwd) = None;
+        let moving = &self.thread.process.moving;
+        if moving.compare_exchange(0, self.notif.tid, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            moving.store(SEVERAL, Ordering::SeqCst);
+        }
+        *lock(&self.thread.process.cwd) = None;
         self.processes.names_changed();
     }
 
     /// Its status, read anew.
     pub fn status(&self) -> Result<Status, Fail> {
-        let status = Status::read(self.notif.tid)?;
+        let status = as_monitor(|| Status::read(self.notif.tid))?;
         self.valid()?;
         Ok(status)
     }
 
     /// Its umask.
     pub fn umask(&self) -> Result<u32, Fail> {
-        let known = self.process.umask.load(Ordering::SeqCst);
-        if known != UNKNOWN {
+        let known = self.thread.process.umask.load(Ordering::SeqCst);
+        if known != UNKNOWN && !self.directories_vary() {
             return Ok(known);
         }
         let umask = self.status()?.umask;
-        self.process.umask.store(umask, Ordering::SeqCst);
+        self.thread.process.umask.store(umask, Ordering::SeqCst);
         Ok(umask)
     }
 
     /// It is about to change its umask.
     pub fn changes_umask(&self, mask: u32) {
-        self.process.umask.store(mask & 0o777, Ordering::SeqCst);
+        self.thread.process.umask.store(mask & 0o777, Ordering::SeqCst);
     }
 
     /// Its identity; None: the monitor's own.
@@ -337,13 +427,18 @@ impl<'a> Caller<'a> {
         self.processes.credentials_vary.store(true, Ordering::SeqCst);
     }
 
+    /// The process of this number, if it is under the same monitor.
+    pub fn kin(&self, pid: u32) -> Option<OwnedFd> {
+        as_monitor(|| self.processes.kin(pid))
+    }
+
     /// Whether `pid` is a process under the same monitor.
     pub fn is_kin(&self, pid: u32) -> bool {
-        self.processes.kin(pid).is_some()
+        self.kin(pid).is_some()
     }
 
     /// Whether the monitor's controlling terminal is its too.
     pub fn shares_terminal(&self) -> bool {
-        sys::getsid(self.process.tgid) == Ok(self.processes.session)
+        sys::getsid(self.thread.process.tgid) == Ok(self.processes.session)
     }
 }

@@ -31,6 +31,7 @@ errnos! {
     XDEV = libc::EXDEV;
     NOTDIR = libc::ENOTDIR;
     INVAL = libc::EINVAL;
+    NFILE = libc::ENFILE;
     MFILE = libc::EMFILE;
     RANGE = libc::ERANGE;
     NAMETOOLONG = libc::ENAMETOOLONG;

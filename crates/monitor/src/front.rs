@@ -50,6 +50,24 @@ pub fn take_signals() -> SignalSet {
     sys::block_signals(FORWARDED.iter().fold(0, |set, &signal| set | sys::signal_bit(signal)))
 }
 
+/// Lets go of standard descriptors that the program has now: only with its own ends does a pipe end.
+pub fn let_go(numbers: &[i32]) {
+    use rustix::io::{FdFlags, fcntl_getfd};
+    use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stderr, stdin, stdout};
+    let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null") else { return };
+    // One that was closed from the start may be a descriptor of ours by now. Those are not passed on.
+    let passed =
+        |flags: rustix::io::Result<FdFlags>| flags.is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC));
+    for number in numbers {
+        let _ = match number {
+            0 if passed(fcntl_getfd(stdin())) => dup2_stdin(&null),
+            1 if passed(fcntl_getfd(stdout())) => dup2_stdout(&null),
+            2 if passed(fcntl_getfd(stderr())) => dup2_stderr(&null),
+            _ => Ok(()),
+        };
+    }
+}
+
 /// Sends a message; a front that is gone needs none.
 pub fn send(mut front: &UnixStream, message: &Message) {
     let mut bytes = Vec::new();

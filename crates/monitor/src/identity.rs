@@ -4,14 +4,18 @@
 
 use crate::errno::Errno;
 use crate::sys;
+use std::cell::RefCell;
 
-/// Who a thread is, for the file system.
+/// Who a thread is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    fsuid: u32,
-    fsgid: u32,
     /// The real user, by which access(2) goes.
     uid: u32,
+    euid: u32,
+    suid: u32,
+    fsuid: u32,
+    egid: u32,
+    fsgid: u32,
     groups: Vec<u32>,
     capabilities: u64,
 }
@@ -48,7 +52,16 @@ impl Status {
             umask: 0o022,
             threads: 1,
             interrupting: 0,
-            identity: Identity { fsuid: 0, fsgid: 0, uid: 0, groups: Vec::new(), capabilities: 0 },
+            identity: Identity {
+                uid: 0,
+                euid: 0,
+                suid: 0,
+                fsuid: 0,
+                egid: 0,
+                fsgid: 0,
+                groups: Vec::new(),
+                capabilities: 0,
+            },
         };
         let (mut pending, mut blocked, mut ignored, mut caught) = (0, 0, 0, 0);
         for line in text.split(|&byte| byte == b'\n') {
@@ -64,8 +77,11 @@ impl Status {
                 b"PPid" => status.ppid = number(0),
                 b"Umask" => status.umask = u32::from_str_radix(value, 8).unwrap_or(0o022),
                 b"Threads" => status.threads = number(0),
-                b"Uid" => (status.identity.uid, status.identity.fsuid) = (number(0), number(3)),
-                b"Gid" => status.identity.fsgid = number(3),
+                b"Uid" => {
+                    let who = &mut status.identity;
+                    [who.uid, who.euid, who.suid, who.fsuid] = [0, 1, 2, 3].map(number);
+                }
+                b"Gid" => (status.identity.egid, status.identity.fsgid) = (number(1), number(3)),
                 b"Groups" => {
                     status.identity.groups =
                         value.split_whitespace().filter_map(|word| word.parse().ok()).collect();
@@ -88,11 +104,14 @@ impl Status {
     }
 }
 
+thread_local! {
+    /// Whose identity this thread has taken, and its own.
+    static TAKEN: RefCell<Option<(Identity, Identity)>> = const { RefCell::new(None) };
+}
+
 /// While it lives, the thread has another's identity.
 #[must_use]
-pub struct Assumed<'a> {
-    own: &'a Identity,
-}
+pub struct Assumed(());
 
 impl Identity {
     /// This thread's.
@@ -115,38 +134,88 @@ impl Identity {
         self.fsgid == group
     }
 
-    /// Takes this identity. `own` is the one to go back to.
-    pub fn assume<'a>(&self, own: &'a Identity) -> Result<Option<Assumed<'a>>, Errno> {
+    /// Whether it may send signals to a process of the other identity: kill(2)'s rule.
+    pub fn may_signal(&self, other: &Identity) -> bool {
+        const CAP_KILL: u64 = 1 << 5;
+        let mine = [self.uid, self.euid];
+        self.capabilities & CAP_KILL != 0 || mine.contains(&other.uid) || mine.contains(&other.suid)
+    }
+
+    /// Takes this identity on the calling thread, whose own is `own`.
+    pub fn assume(&self, own: &Identity) -> Result<Option<Assumed>, Errno> {
         if self == own {
             return Ok(None);
         }
         // From here on the guard puts everything back, whatever fails.
-        let assumed = Assumed { own };
+        TAKEN.set(Some((self.clone(), own.clone())));
+        let assumed = Assumed(());
+        self.take(own)?;
+        Ok(Some(assumed))
+    }
+
+    /// The effective and file system ids, groups and capabilities. The real and saved ids stay the monitor's: by them
+    /// the thread gets back, and nobody whose identity it takes can signal it.
+    fn take(&self, own: &Identity) -> Result<(), Errno> {
         if self.groups != own.groups {
             sys::setgroups(&self.groups)?;
         }
+        if self.egid != own.egid {
+            sys::set_effective_group(self.egid)?;
+        }
         sys::setfsgid(self.fsgid);
-        // Moves the file capabilities out of the effective set if it leaves root.
+        if self.euid != own.euid {
+            sys::set_effective_user(self.euid)?;
+        }
         sys::setfsuid(self.fsuid);
         sys::set_effective_capabilities(self.capabilities & own.capabilities)?;
-        Ok(Some(assumed))
+        // These two do not tell whether they did.
+        if (sys::fsuid(), sys::fsgid()) == (self.fsuid, self.fsgid) { Ok(()) } else { Err(Errno::PERM) }
+    }
+
+    /// Puts this identity, the thread's own, in the place of `other`.
+    fn put_back(&self, other: &Identity) -> Result<(), Errno> {
+        if self.euid != other.euid {
+            sys::set_effective_user(self.euid)?;
+        }
+        // With the user come the capabilities that setting groups takes.
+        sys::set_effective_capabilities(self.capabilities)?;
+        sys::setfsuid(self.fsuid);
+        if self.egid != other.egid {
+            sys::set_effective_group(self.egid)?;
+        }
+        sys::setfsgid(self.fsgid);
+        if self.groups != other.groups {
+            sys::setgroups(&self.groups)?;
+        }
+        sys::set_effective_capabilities(self.capabilities)?;
+        if (sys::fsuid(), sys::fsgid()) == (self.fsuid, self.fsgid) { Ok(()) } else { Err(Errno::PERM) }
     }
 }
 
-impl Drop for Assumed<'_> {
+/// Does something with the monitor's own identity, which another process's memory and descriptors take.
+pub fn as_monitor<R>(act: impl FnOnce() -> R) -> R {
+    let taken = TAKEN.take();
+    let Some((theirs, own)) = taken else { return act() };
+    or_end(own.put_back(&theirs));
+    let result = act();
+    or_end(theirs.take(&own));
+    TAKEN.set(Some((theirs, own)));
+    result
+}
+
+impl Drop for Assumed {
     fn drop(&mut self) {
-        let restored = sys::set_effective_capabilities(self.own.capabilities);
-        sys::setfsuid(self.own.fsuid);
-        sys::setfsgid(self.own.fsgid);
-        let groups = sys::setgroups(&self.own.groups);
-        let capabilities = sys::set_effective_capabilities(self.own.capabilities);
-        // A thread stuck in another's identity must serve nobody. setgroups may be refused where groups never differed.
-        if restored.is_err() || capabilities.is_err() || (groups.is_err() && self.own.capabilities != 0) {
-            eprintln!(
-                "pimento: the monitor cannot take its identity back; ending, its processes fail closed"
-            );
-            std::process::abort();
+        if let Some((theirs, own)) = TAKEN.take() {
+            or_end(own.put_back(&theirs));
         }
+    }
+}
+
+/// A thread that is stuck with the wrong identity must serve nobody.
+fn or_end(changed: Result<(), Errno>) {
+    if changed.is_err() {
+        eprintln!("pimento: the monitor cannot change its identity; it ends, and its processes fail closed");
+        std::process::abort();
     }
 }
 

@@ -255,6 +255,7 @@ impl Step {
 }
 
 /// Starts the program, waits for it, and tells how it ended. Forwards signals meanwhile.
+/// Standard input and output are the program's from then on, and lead to /dev/null here.
 /// To be called from a process with one thread, which it may fork.
 ///
 /// ```no_run
@@ -275,6 +276,9 @@ impl Step {
 /// # Errors
 /// When the program cannot be started at all; what it does afterwards is its own.
 pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
+    if sys::is_in_capability_mode() {
+        return Err(LaunchError::OtherListener);
+    }
     let program = find(&launch.program, &launch.env)?;
     let tree = tree(launch, &program)?;
     let system = |step| move |errno: Errno| LaunchError::System { step, errno: errno.0 };
@@ -310,6 +314,7 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
         sys::exit_now(status);
     };
     drop((monitor, start, guard));
+    front::let_go(&[0, 1]);
     let outcome = front::attend(front, monitor_pid, mask);
     match outcome {
         Ok(outcome) => Ok(outcome),
@@ -450,6 +455,8 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         Ok(Some(child)) => child,
     };
     drop(tell);
+    // They are the program's. Standard error is for the monitor's last words, too.
+    front::let_go(&[0, 1]);
     let report = start.report;
     drop(start);
     for signal in front::FORWARDED {
@@ -480,30 +487,35 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
             return fail(Step::Monitor, errno);
         }
     };
-    // The pipe closes with a successful exec.
-    let mut failed = [0; 5];
-    if told.read_exact(&mut failed).is_ok() {
-        return fail(Step::from_u8(failed[1]), Errno(i32::from(failed[2]) | i32::from(failed[3]) << 8));
-    }
-    drop(told);
     let control =
         front.try_clone().map(|front| std::thread::spawn(move || front::obey(&front, pidfd.as_fd())));
     if control.is_err() {
         sys::kill_child(child, libc::SIGKILL);
     }
-    reap(&monitor, child, &front);
+    // A signal can stop the program before it has become one, so that is not waited for.
+    reap(child, &front, |ended| {
+        // The pipe closes with a successful exec, and holds a word of a failed one.
+        let mut failed = [0; 5];
+        if told.read_exact(&mut failed).is_ok() {
+            fail(Step::from_u8(failed[1]), Errno(i32::from(failed[2]) | i32::from(failed[3]) << 8));
+        } else {
+            end(&monitor, ended, &front);
+        }
+        // Whoever reads what the program said to its end need not wait for what it leaves behind.
+        front::let_go(&[0, 1, 2]);
+    });
     0
 }
 
 /// Waits for everything beneath, until nothing is left.
-fn reap(monitor: &Monitor, program: u32, front: &UnixStream) {
+fn reap(program: u32, front: &UnixStream, mut ended: impl FnMut(Ended)) {
     loop {
         match sys::wait() {
             Ok(Waited::Stopped(pid, signal)) if pid == program => {
                 front::send(front, &Message::Stopped { signal });
             }
-            Ok(Waited::Exited(pid, status)) if pid == program => end(monitor, Ended::Exited(status), front),
-            Ok(Waited::Killed(pid, signal)) if pid == program => end(monitor, Ended::Killed(signal), front),
+            Ok(Waited::Exited(pid, status)) if pid == program => ended(Ended::Exited(status)),
+            Ok(Waited::Killed(pid, signal)) if pid == program => ended(Ended::Killed(signal)),
             Ok(_) => {}
             Err(_) => return,
         }

@@ -1,5 +1,8 @@
 //! The monitor: the process that stands where the FreeBSD kernel's Capsicum code stands.
 
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!("the monitor reads calls by x86_64's numbers and structures; other architectures come later");
+
 mod caller;
 mod defaults;
 mod errno;

@@ -6,6 +6,7 @@ use crate::caller::Caller;
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::held::components;
+use crate::identity::as_monitor;
 use crate::lookup::Opened;
 use crate::sys::{self, OpenHow};
 use rights::{Right, Rights};
@@ -195,7 +196,7 @@ fn own(
     let link = |name: &str| -> Result<Vec<u8>, Errno> {
         let path = CString::new(format!("{directory}/{name}")).map_err(|_| Errno::INVAL)?;
         let mut text = vec![0; libc::PATH_MAX as usize];
-        let len = sys::readlink(mount, &path, &mut text)?;
+        let len = as_monitor(|| sys::readlink(mount, &path, &mut text))?;
         text.truncate(len);
         Ok(text)
     };
@@ -252,7 +253,7 @@ impl Entry {
             Entry::Descriptor { path, .. } | Entry::At { path, .. } => {
                 let mut text = vec![0; libc::PATH_MAX as usize];
                 let path = CString::new(path.as_str()).map_err(|_| Errno::INVAL)?;
-                let len = sys::readlink(mount, &path, &mut text)?;
+                let len = as_monitor(|| sys::readlink(mount, &path, &mut text))?;
                 text.truncate(len);
                 caller.still_there()?;
                 Ok(text)

@@ -169,6 +169,12 @@ pub fn pidfd_open(pid: u32) -> Result<OwnedFd, Errno> {
     owned(syscall!(libc::SYS_pidfd_open, pid, 0))
 }
 
+/// A descriptor of one thread (Linux 6.9): its table may be its own.
+pub fn pidfd_open_thread(tid: u32) -> Result<OwnedFd, Errno> {
+    const PIDFD_THREAD: i32 = libc::O_EXCL;
+    owned(syscall!(libc::SYS_pidfd_open, tid, PIDFD_THREAD))
+}
+
 /// A copy of another process's descriptor.
 pub fn pidfd_getfd(pidfd: BorrowedFd, fd: RawFd) -> Result<OwnedFd, Errno> {
     owned(syscall!(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), fd, 0))
@@ -428,6 +434,21 @@ pub fn sendmsg(socket: BorrowedFd, data: &[u8], control: &[u8], flags: i32) -> R
     check(syscall!(libc::SYS_sendmsg, socket.as_raw_fd(), &raw const message, flags))
 }
 
+/// Whether a socket has an address to listen on: an internet socket a port. Others listen nowhere without a name.
+pub fn has_address(socket: BorrowedFd) -> Result<bool, Errno> {
+    let mut address = [0u8; 128];
+    let mut len: libc::socklen_t = 128;
+    check(syscall!(libc::SYS_getsockname, socket.as_raw_fd(), address.as_mut_ptr(), &raw mut len))?;
+    let family = i32::from(u16::from_ne_bytes([address[0], address[1]]));
+    let port = u16::from_be_bytes([address[2], address[3]]);
+    Ok((family != libc::AF_INET && family != libc::AF_INET6) || port != 0)
+}
+
+/// Makes a socket listen.
+pub fn listen(socket: BorrowedFd, backlog: i32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_listen, socket.as_raw_fd(), backlog)).map(drop)
+}
+
 /// Waits until `fd` is ready for `events`, a signal comes or the milliseconds are over.
 pub fn poll(fd: BorrowedFd, events: i16, timeout: i32) -> Result<usize, Errno> {
     let mut pollfd = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
@@ -519,6 +540,27 @@ pub fn setfsgid(gid: u32) {
     syscall!(libc::SYS_setfsgid, gid);
 }
 
+/// This thread's file system user.
+pub fn fsuid() -> u32 {
+    // No such user: it changes nothing, and tells which it was.
+    syscall!(libc::SYS_setfsuid, u32::MAX) as u32
+}
+
+/// This thread's file system group.
+pub fn fsgid() -> u32 {
+    syscall!(libc::SYS_setfsgid, u32::MAX) as u32
+}
+
+/// Sets this thread's effective (and with it its file system) user, and no other of its users.
+pub fn set_effective_user(uid: u32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_setresuid, u32::MAX, uid, u32::MAX)).map(drop)
+}
+
+/// Sets this thread's effective (and with it its file system) group, and no other of its groups.
+pub fn set_effective_group(gid: u32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_setresgid, u32::MAX, gid, u32::MAX)).map(drop)
+}
+
 /// Sets this thread's supplementary groups (glibc's own would set every thread's).
 pub fn setgroups(groups: &[u32]) -> Result<(), Errno> {
     check(syscall!(libc::SYS_setgroups, groups.len(), groups.as_ptr())).map(drop)
@@ -572,6 +614,13 @@ pub fn raise_descriptor_limit() -> Result<libc::rlimit, Errno> {
     let none = std::ptr::null_mut::<libc::rlimit>();
     check(syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, &raw const all, none))?;
     Ok(was)
+}
+
+/// Whether a monitor serves this process already: it answers a call that no kernel knows.
+pub fn is_in_capability_mode() -> bool {
+    let mut mode = 0u32;
+    let number = policy::by_name("cap_getmode").and_then(|call| call.x86_64);
+    number.is_some_and(|number| syscall!(number, &raw mut mode) == 0 && mode == 1)
 }
 
 /// Marks every descriptor from `first` on as to be closed by exec.

@@ -272,6 +272,11 @@ pub enum Op {
     SendMessages,
     /// The caller changes its own credentials: goes on, and is remembered.
     Credentials,
+    /// Working directory and umask come to be shared otherwise than among a process's threads: goes on, and is
+    /// remembered.
+    SplitDirectories,
+    /// `listen(2)`: carried out on a copy of the socket, if that has an address already.
+    Listen,
     /// The caller changes its umask: goes on, and is remembered.
     Umask,
     /// `ioctl(2)`: the commands that need the monitor.

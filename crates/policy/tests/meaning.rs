@@ -155,8 +155,17 @@ fn sockets_of_the_three_families_that_are_not_raw() {
     let cloexec = 0x8_0000;
     for name in ["socket", "socketpair"] {
         for family in [1, 2, 10] {
-            for kind in [1, 2, 5] {
-                assert_eq!(mode(name, [family, kind | cloexec, 0, 0, 0, 0]), Allow, "{family} {kind}");
+            for (kind, protocol) in [(1, 0), (2, 0), (1, 6), (2, 17)] {
+                if family == 1 || protocol == 0 || (kind == 1) == (protocol == 6) {
+                    let socket = [family, kind | cloexec, protocol, 0, 0, 0];
+                    assert_eq!(mode(name, socket), Allow, "{family} {kind} {protocol}");
+                }
+            }
+            // SEQPACKET is a kind of Unix socket; of the internet's it is SCTP's, whose options connect.
+            let seqpacket = mode(name, [family, 5, 0, 0, 0, 0]);
+            assert_eq!(seqpacket, if family == 1 { Allow } else { REFUSED }, "{family}");
+            if family != 1 {
+                assert_eq!(mode(name, [family, 1, 132, 0, 0, 0]), REFUSED, "SCTP over {family}");
             }
             assert_eq!(mode(name, [family, 3, 0, 0, 0, 0]), REFUSED, "raw {family}");
         }
@@ -177,6 +186,13 @@ fn an_address_is_a_global_name() {
     // SO_PEERPIDFD is a stranger's process descriptor; SO_ERROR is not.
     assert_eq!(mode("getsockopt", [3, 1, 77, 1, 1, 0]), REFUSED);
     assert_eq!(mode("getsockopt", [3, 1, 4, 1, 1, 0]), Descriptors);
+    // SCTP_SOCKOPT_CONNECTX3 connects, though it is got.
+    assert_eq!(mode("getsockopt", [3, 132, 111, 1, 1, 0]), REFUSED);
+    // Hosted, the monitor looks whether the socket has an address; FreeBSD's kernel would give it one.
+    assert_eq!(
+        (mode("listen", [3, 1, 0, 0, 0, 0]), hosted("listen", [3, 1, 0, 0, 0, 0])),
+        (Descriptors, Ask)
+    );
 }
 
 #[test]

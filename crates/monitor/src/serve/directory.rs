@@ -46,10 +46,7 @@ impl Service<'_> {
 
     pub(super) fn get_cwd(&self) -> Served {
         let (address, size) = (self.arg(0), self.arg(1));
-        let link =
-            std::ffi::CString::new(format!("/proc/{}/cwd", self.caller.tid())).map_err(|_| Errno::INVAL)?;
-        let dir = sys::open_path(&link, libc::O_PATH | libc::O_DIRECTORY, 0)?;
-        self.caller.still_there().map_err(|_| Fail::Gone)?;
+        let dir = self.caller.kernel_directory()?;
         self.place_of(&dir)?;
         let mut path = vec![0; libc::PATH_MAX as usize + 16];
         let len = sys::readlink_path(&own_link(dir.as_fd()), &mut path)?;

@@ -48,6 +48,16 @@ impl Service<'_> {
         Ok(Answer::Value(count.min(IOV_MAX) as i64))
     }
 
+    /// A socket without an address would be given one, on every interface and a free port: a way in.
+    pub(super) fn listen(&self) -> Served {
+        let socket = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        if !sys::has_address(socket.as_fd())? {
+            return Err(Fail::outside("a socket without an address"));
+        }
+        sys::listen(socket.as_fd(), self.int(1))?;
+        Ok(Answer::Value(0))
+    }
+
     fn header(&self, address: u64) -> Result<Header, Fail> {
         let [name, namelen, iov, iovlen, control, controllen, _flags]: [u64; 7] =
             self.caller.read_words(address)?;

@@ -126,8 +126,8 @@ impl Service<'_> {
         match &self.identity {
             None => self.dispatch(),
             Some(identity) => {
-                // Its descriptors and memory are had with the monitor's own identity, in each of which the kernel
-                // asks for the real one; only the file system's is the caller's.
+                // Its descriptors and memory are had with the monitor's own (`as_monitor`), for which the kernel
+                // asks when one process reaches into another.
                 let _assumed = identity.assume(own)?;
                 self.dispatch()
             }
@@ -182,6 +182,8 @@ impl Service<'_> {
             Op::SendMessage => self.send_message(),
             Op::SendMessages => self.send_messages(),
             Op::Credentials => self.credentials(),
+            Op::SplitDirectories => self.split_directories(),
+            Op::Listen => self.listen(),
             Op::Umask => self.umask(),
             Op::Ioctl => self.ioctl(),
             Op::Fcntl => self.fcntl(),

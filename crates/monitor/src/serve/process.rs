@@ -4,13 +4,18 @@
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
+use crate::identity::{Status, as_monitor};
 use crate::listener::Answer;
 use crate::sys;
 use policy::Arg;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 impl Service<'_> {
+    /// Not the caller's kin. Of its own that has ended it is told so, as wait and kill go together; of others nothing.
     fn stranger(&self, pid: i32) -> Fail {
+        if pid > 0 && self.caller.processes().has_ended(pid as u32) {
+            return Errno::SRCH.into();
+        }
         Fail::outside(format!("process {pid}"))
     }
 
@@ -24,21 +29,25 @@ impl Service<'_> {
         }
         match pid {
             1.. => {
-                let kin = self.caller.processes().kin(pid as u32).ok_or_else(|| self.stranger(pid))?;
+                let kin = self.caller.kin(pid as u32).ok_or_else(|| self.stranger(pid))?;
                 if self.guard.signals_confined {
                     // Should the number pass to a stranger meanwhile, Landlock keeps the signal from it.
                     return Ok(Answer::GoOn);
                 }
-                self.signal(kin.as_fd(), signal)?;
+                self.signal(pid as u32, kin.as_fd(), signal)?;
                 Ok(Answer::Value(0))
             }
             _ => self.kill_group(pid, signal),
         }
     }
 
-    fn signal(&self, process: std::os::fd::BorrowedFd, signal: i32) -> Result<(), Fail> {
-        let user = self.caller.status()?.identity.real_user();
-        Ok(sys::pidfd_signal(process, signal, (signal != 0).then_some((self.caller.process(), user)))?)
+    fn signal(&self, pid: u32, process: BorrowedFd, signal: i32) -> Result<(), Fail> {
+        let mine = self.caller.status()?.identity;
+        if !mine.may_signal(&Status::read(pid)?.identity) {
+            return Err(Errno::PERM.into());
+        }
+        let sender = (signal != 0).then_some((self.caller.process(), mine.real_user()));
+        Ok(as_monitor(|| sys::pidfd_signal(process, signal, sender))?)
     }
 
     /// 0: the caller's group; -1: everyone it may signal; else the group of that number. Those outside of it stay
@@ -58,8 +67,8 @@ impl Service<'_> {
                 Some(group) => sys::getpgid(member) == Ok(group),
                 None => member != self.caller.process(),
             };
-            if is_meant && let Some(kin) = self.caller.processes().kin(member) {
-                members.push(kin);
+            if is_meant && let Some(kin) = self.caller.kin(member) {
+                members.push((member, kin));
             }
         }
         if members.is_empty() {
@@ -68,9 +77,9 @@ impl Service<'_> {
         if self.guard.signals_confined {
             return Ok(Answer::GoOn);
         }
-        for member in &members {
+        for (pid, member) in &members {
             // One that has ended, or belongs to another user, keeps the signal from nobody else.
-            if let Err(Fail::Gone) = self.signal(member.as_fd(), signal) {
+            if let Err(Fail::Gone) = self.signal(*pid, member.as_fd(), signal) {
                 return Err(Fail::Gone);
             }
         }
@@ -125,7 +134,7 @@ impl Service<'_> {
         if flags & !libc::O_NONBLOCK != 0 || pid <= 0 {
             return Err(Errno::INVAL.into());
         }
-        let kin = self.caller.processes().kin(pid as u32).ok_or_else(|| self.stranger(pid))?;
+        let kin = self.caller.kin(pid as u32).ok_or_else(|| self.stranger(pid))?;
         if flags != 0 {
             sys::fcntl(kin.as_fd(), libc::F_SETFL, flags as u64)?;
         }
@@ -134,6 +143,11 @@ impl Service<'_> {
 
     pub(super) fn umask(&self) -> Served {
         self.caller.changes_umask(self.arg(0) as u32);
+        Ok(Answer::GoOn)
+    }
+
+    pub(super) fn split_directories(&self) -> Served {
+        self.caller.splits_directories();
         Ok(Answer::GoOn)
     }
 

@@ -21,6 +21,9 @@ const P_PIDFD: u32 = 3;
 const CLONE_REACH: u64 = CLONE_NEW | CLONE_PARENT;
 const CLONE_NEW: u64 = 0x7e02_0000;
 const CLONE_PARENT: u64 = 0x8000;
+/// One working directory and umask for both.
+const CLONE_FS: u64 = 0x200;
+const CLONE_THREAD: u64 = 0x1_0000;
 /// unshare's flags that only stop sharing: CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD,
 /// CLONE_SYSVSEM.
 const UNSHARE_OWN: u64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
@@ -43,10 +46,22 @@ pub(super) const CALLS: &[Call] = calls! {
     // Starting and ending.
     fork 57 - () [Allow] "the child is in capability mode too";
     vfork 58 - () [Allow] "the child is in capability mode too";
-    clone 56 220 (Flags, In, Out, Out, In) [When(&[rule(&[clear(0, CLONE_REACH)], Allow)], &DENY)]
+    clone 56 220 (Flags, In, Out, Out, In)
+        [When(&[rule(&[clear(0, CLONE_REACH)], Allow)], &DENY);
+         hosted When(&[
+             rule(&[clear(0, CLONE_REACH), Cond::is(0, CLONE_FS | CLONE_THREAD, CLONE_FS)], Ask),
+             rule(&[clear(0, CLONE_REACH)], Allow)
+         ], &DENY);
+         do SplitDirectories]
         "threads and children, but no new namespace and no child for another parent";
     clone3 435 435 (In, Size) [ABSENT] "its flags are in memory; every libc falls back to clone";
-    unshare 272 97 (Flags) [When(&[rule(&[clear(0, !UNSHARE_OWN)], Allow)], &DENY)]
+    unshare 272 97 (Flags)
+        [When(&[rule(&[clear(0, !UNSHARE_OWN)], Allow)], &DENY);
+         hosted When(&[
+             rule(&[clear(0, !UNSHARE_OWN), set(0, CLONE_FS)], Ask),
+             rule(&[clear(0, !UNSHARE_OWN)], Allow)
+         ], &DENY);
+         do SplitDirectories]
         "stops sharing with its own threads; no new namespace";
     setns 308 268 (Fd(need!(SETNS)), Flags) [DENY] "enters another namespace";
     exit 60 93 (Int) [Allow] "ends the thread";

@@ -4,22 +4,48 @@ use crate::{Arg::Command, Arg::*, Call, Cond, SETSOCKOPT, Verdict, Verdict::*, r
 
 const OPTIONS: Verdict = Verdict::Command(&SETSOCKOPT);
 
-/// The families and types that work on descriptors alone; raw sockets, packet, netlink, key, alg and whatever is
-/// added later do not. The type's upper bits are SOCK_CLOEXEC and SOCK_NONBLOCK.
+/// The families, types and protocols that work on descriptors alone; raw sockets, packet, netlink, key, alg and
+/// whatever is added later do not, nor does SCTP, whose options connect. The type's upper bits are SOCK_CLOEXEC and
+/// SOCK_NONBLOCK.
 const FAMILY_AND_TYPE: Verdict = When(
     &[
         rule(&[int(0, UNIX), kind(STREAM)], Allow),
         rule(&[int(0, UNIX), kind(DGRAM)], Allow),
         rule(&[int(0, UNIX), kind(SEQPACKET)], Allow),
-        rule(&[int(0, INET), kind(STREAM)], Allow),
-        rule(&[int(0, INET), kind(DGRAM)], Allow),
-        rule(&[int(0, INET), kind(SEQPACKET)], Allow),
-        rule(&[int(0, INET6), kind(STREAM)], Allow),
-        rule(&[int(0, INET6), kind(DGRAM)], Allow),
-        rule(&[int(0, INET6), kind(SEQPACKET)], Allow),
+        rule(&[int(0, INET), kind(STREAM), int(2, 0)], Allow),
+        rule(&[int(0, INET), kind(STREAM), int(2, TCP)], Allow),
+        rule(&[int(0, INET), kind(STREAM), int(2, MPTCP)], Allow),
+        rule(&[int(0, INET), kind(DGRAM), int(2, 0)], Allow),
+        rule(&[int(0, INET), kind(DGRAM), int(2, UDP)], Allow),
+        rule(&[int(0, INET6), kind(STREAM), int(2, 0)], Allow),
+        rule(&[int(0, INET6), kind(STREAM), int(2, TCP)], Allow),
+        rule(&[int(0, INET6), kind(STREAM), int(2, MPTCP)], Allow),
+        rule(&[int(0, INET6), kind(DGRAM), int(2, 0)], Allow),
+        rule(&[int(0, INET6), kind(DGRAM), int(2, UDP)], Allow),
     ],
     &DENY,
 );
+/// The levels whose options only tell of the socket; netfilter's and other protocols' do more.
+const ASKED: Verdict = When(
+    &[
+        rule(&[int(1, SOCKET), int(2, SO_PEERPIDFD)], DENY),
+        rule(&[int(1, SOCKET)], Descriptors),
+        rule(&[int(1, IP), clear(2, !0x3f & INT)], Descriptors),
+        rule(&[int(1, TCP)], Descriptors),
+        rule(&[int(1, UDP)], Descriptors),
+        rule(&[int(1, IPV6)], Descriptors),
+        rule(&[int(1, SOL_MPTCP)], Descriptors),
+    ],
+    &DENY,
+);
+const SOCKET: u32 = 1;
+const SO_PEERPIDFD: u32 = 77;
+const IP: u32 = 0;
+const TCP: u32 = 6;
+const UDP: u32 = 17;
+const IPV6: u32 = 41;
+const MPTCP: u32 = 262;
+const SOL_MPTCP: u32 = 284;
 const UNIX: u32 = 1;
 const INET: u32 = 2;
 const INET6: u32 = 10;
@@ -37,7 +63,8 @@ pub(super) const CALLS: &[Call] = calls! {
     socketpair 53 199 (Int, Int, Int, Out) [FAMILY_AND_TYPE] "two sockets, connected to each other";
     bind 49 200 (Fd(need!(BIND)), Addr, Size) [DENY] "a global address; bindat instead";
     connect 42 203 (Fd(need!(CONNECT)), Addr, Size) [DENY] "a global address; connectat instead";
-    listen 50 201 (Fd(need!(LISTEN)), Int) [Descriptors] "listens on an address it already has";
+    listen 50 201 (Fd(need!(LISTEN)), Int) [Descriptors; hosted Ask; do Listen]
+        "listens; hosted only on an address that it already has, for the kernel would give it one";
     accept 43 202 (Fd(need!(ACCEPT)), Out, InOut) [Descriptors]
         "the new socket has the listening one's rights";
     accept4 288 242 (Fd(need!(ACCEPT)), Out, InOut, Flags) [Descriptors]
@@ -50,8 +77,8 @@ pub(super) const CALLS: &[Call] = calls! {
     setsockopt 54 208 (Fd(need!(SETSOCKOPT)), Command, Command, In, Size) [OPTIONS]
         "each option is classified";
     getsockopt 55 209 (Fd(need!(GETSOCKOPT)), Int, Int, Out, InOut)
-        [When(&[rule(&[int(1, 1), int(2, 77)], DENY)], &Descriptors)]
-        "reads an option, but SO_PEERPIDFD is a descriptor of another process";
+        [ASKED]
+        "reads a socket's option, but SO_PEERPIDFD is a descriptor of another process, and SCTP's options connect";
 
     // Messages. Those with everything in memory go through the monitor, for the addresses and descriptors in them.
     sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr, Size)
