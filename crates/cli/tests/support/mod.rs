@@ -18,7 +18,7 @@ pub const ECAPMODE: i32 = 1094;
 pub const ENOTCAPABLE: i32 = 1093;
 
 /// Longer than anything here takes, even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(25);
 
 const NOBODY: u32 = 65534;
 
@@ -288,10 +288,8 @@ pub fn finish(mut command: Command, input: &[u8]) -> Run {
         }
         if start.elapsed() > PATIENCE {
             drop(running);
-            let text = |bytes: thread::JoinHandle<Vec<u8>>| {
-                String::from_utf8_lossy(&bytes.join().unwrap_or_default()).into_owned()
-            };
-            panic!("{said} does not end\n{}\n{}", text(stdout), text(stderr));
+            // What it left may hold the pipes for ever: nobody waits for what it said.
+            panic!("{said} does not end");
         }
         thread::sleep(Duration::from_millis(1));
     };
