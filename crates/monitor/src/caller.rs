@@ -58,6 +58,8 @@ pub struct Processes {
     directories_vary: AtomicBool,
     /// The numbers that processes under the monitor have or have had.
     seen: Mutex<HashSet<u32>>,
+    /// How many threads are remembered at most.
+    most: usize,
     /// The identity that everything started with.
     own: Identity,
     /// The monitor's number: every process under it descends from it.
@@ -88,14 +90,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Processes {
-    /// None yet.
-    pub fn new() -> Result<Processes, Errno> {
+    /// None yet. The monitor may have `descriptors` open.
+    pub fn new(descriptors: u64) -> Result<Processes, Errno> {
         Ok(Processes {
             threads: Mutex::new(Threads { by_tid: HashMap::new(), sweep_at: 64 }),
             epoch: AtomicU64::new(0),
             credentials_vary: AtomicBool::new(false),
             directories_vary: AtomicBool::new(false),
             seen: Mutex::default(),
+            most: usize::try_from(descriptors / 4).unwrap_or(usize::MAX),
             own: Identity::own()?,
             monitor: std::process::id(),
             session: sys::getsid(0)?,
@@ -138,10 +141,14 @@ impl Processes {
         seen.insert(tgid);
         drop(seen);
         let mut threads = lock(&self.threads);
-        threads.by_tid.insert(tgid, Thread { process, own: None });
-        threads.by_tid.insert(tid, thread.clone());
-        if threads.by_tid.len() >= threads.sweep_at {
+        if threads.by_tid.len() >= threads.sweep_at.min(self.most) {
             threads.sweep();
+        }
+        // Each is a descriptor, and lookups need some too: of more processes than there is room for, those beyond
+        // are opened at each call.
+        if threads.by_tid.len() < self.most {
+            threads.by_tid.insert(tgid, Thread { process, own: None });
+            threads.by_tid.insert(tid, thread.clone());
         }
         Ok(thread)
     }
@@ -209,7 +216,8 @@ impl Threads {
     /// Forgets the dead.
     fn sweep(&mut self) {
         self.by_tid.retain(|&tid, thread| thread.is(tid));
-        self.sweep_at = 64.max(self.by_tid.len() * 2);
+        // Not before as many again have come, for a sweep asks after each.
+        self.sweep_at = self.by_tid.len() + 64.max(self.by_tid.len());
     }
 }
 

@@ -463,7 +463,7 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         sys::ignore_signal(*signal, true);
     }
     let features = guard.features;
-    let _ = sys::raise_descriptor_limit();
+    let descriptors = sys::raise_descriptor_limit().map_or(1024, |limit| limit.rlim_max);
     let mut first = [0; 5];
     if told.read_exact(&mut first).is_err() {
         return fail(Step::Monitor, Errno::CHILD);
@@ -477,7 +477,7 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         Err(errno) => return fail(Step::Monitor, errno),
     };
     let started = sys::pidfd_getfd(pidfd.as_fd(), number)
-        .and_then(|listener| Monitor::new(Listener::new(listener, &features), guard, report))
+        .and_then(|listener| Monitor::new(Listener::new(listener, &features), guard, report, descriptors))
         .map(Arc::new)
         .and_then(|monitor| monitor.start().map(|()| monitor).map_err(|_| Errno::AGAIN));
     let monitor = match started {
@@ -531,6 +531,8 @@ fn end(monitor: &Monitor, ended: Ended, front: &UnixStream) {
             &Message::Refused(Refusal { call: call.into(), object, errno, times, allow_with }),
         );
     }
+    // It stopped when the program did; one that was killed while stopped leaves nobody else to wake it.
+    sys::continue_parent();
     front::send(front, &Message::Ended(ended));
 }
 

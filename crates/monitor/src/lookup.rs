@@ -171,10 +171,6 @@ impl<'a> Start<'a> {
                 }
             }
         };
-        if sys::statfs(opened.as_fd())?.f_type == PROC_SUPER_MAGIC {
-            // A procfs that was not there when the tree was made: its `self` would be the monitor.
-            return Err(Fail::outside(self.literal()));
-        }
         Ok(Opened::New(opened))
     }
 
@@ -207,10 +203,16 @@ impl<'a> Start<'a> {
             how
         };
         let fd = sys::openat2(base.as_fd(), &c_string(&self.path)?, &how)?;
+        self.seen(fd).map(Opened::New)
+    }
+
+    /// What a lookup by the kernel has found, unless the monitor is what it is about: in a procfs that is not in the
+    /// tree `self` is the monitor, and /dev/tty is the monitor's terminal.
+    fn seen(&self, fd: OwnedFd) -> Result<OwnedFd, Fail> {
         if sys::statfs(fd.as_fd())?.f_type == PROC_SUPER_MAGIC {
             return Err(Fail::outside(self.literal()));
         }
-        Ok(Opened::New(fd))
+        Ok(fd)
     }
 
     /// Where a narrower lookup goes through more than one held directory: what asks for no more than is done
@@ -386,7 +388,7 @@ impl<'a> Start<'a> {
             let From::Beyond { dir } = &self.from else { return Ok(None) };
             self.check(Rights::ALL, needs)?;
             let fd = retry(|| sys::openat2(dir.as_fd(), &c_string(path)?, &how(BENEATH)));
-            return fd.map(Some).map_err(|fail| self.left(fail));
+            return self.seen(fd.map_err(|fail| self.left(fail))?).map(Some);
         };
         let What::Directory { dir, .. } = self.held.what(node) else { return Ok(None) };
         let last = trim_slash(split_last(trim_slash(&rest)).1);
@@ -408,7 +410,7 @@ impl<'a> Start<'a> {
             }
         };
         match result {
-            Ok(fd) => Ok(Some(fd)),
+            Ok(fd) => self.seen(fd).map(Some),
             Err(Errno::XDEV | Errno::AGAIN | Errno::LOOP) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
@@ -430,7 +432,7 @@ impl<'a> Start<'a> {
                         // It has become a link since the walk looked, or something was renamed: look again.
                         Err(Errno::LOOP) if last == Last::Follow => continue,
                         Err(Errno::AGAIN) => continue,
-                        result => return Ok(Opened::New(result?)),
+                        result => return self.seen(result?).map(Opened::New),
                     }
                 }
                 End::File(node) => {
@@ -446,9 +448,6 @@ impl<'a> Start<'a> {
                     }
                     if self.path.ends_with(b"/") || flags_i & libc::O_DIRECTORY != 0 {
                         return Err(Errno::NOTDIR.into());
-                    }
-                    if self.held.path(node) == b"/dev/tty" && !self.caller.shares_terminal() {
-                        return Err(Errno::NXIO.into());
                     }
                     let again = flags_i & !(libc::O_NOFOLLOW | libc::O_CREAT | libc::O_EXCL);
                     return Ok(Opened::New(sys::open_path(&own_link(file.as_fd()), again, 0)?));
@@ -531,6 +530,11 @@ impl<'a> Start<'a> {
                     let keep = !follow;
                     match procfs::resolve(self.caller, dir.as_fd(), *rights, &rest, keep, &literal)? {
                         procfs::Resolved::Entry(entry) => return Ok((cursor, End::Proc(child, entry))),
+                        procfs::Resolved::Above(rest) => {
+                            // The cursor is where the mount is.
+                            todo.extend(rest.into_iter().rev());
+                            continue;
+                        }
                         procfs::Resolved::Elsewhere(path) => {
                             expand(&path, &mut cursor, &mut todo)?;
                             continue;
@@ -594,32 +598,53 @@ fn is_within(held: &Held, path: &[u8]) -> bool {
     rest.is_empty() || matches!(held.what(node), What::Directory { .. } | What::Proc { .. })
 }
 
-/// Where the object of a descriptor lies: its absolute path. None: nowhere in the file system that we can see.
-pub fn location(fd: BorrowedFd) -> Result<Option<Vec<u8>>, Errno> {
+/// Where the object of a descriptor is, as the kernel tells it.
+enum Seat {
+    /// At this path; one that has been removed, where it was.
+    Path(Vec<u8>),
+    /// Nowhere: a pipe, a socket, shared memory. Whoever has it made it, or was given it.
+    Own(Vec<u8>),
+    /// Somewhere that the monitor cannot see.
+    Unknown(Vec<u8>),
+}
+
+fn seat(fd: BorrowedFd) -> Result<Seat, Errno> {
+    const GONE: &[u8] = b" (deleted)";
     let mut text = vec![0; libc::PATH_MAX as usize];
     let len = sys::readlink_path(&own_link(fd), &mut text)?;
     text.truncate(len);
     if !text.starts_with(b"/") {
-        return Ok(None);
+        let own = [&b"pipe:["[..], b"socket:[", b"anon_inode:"].iter().any(|kind| text.starts_with(kind));
+        return Ok(if own { Seat::Own(text) } else { Seat::Unknown(text) });
     }
-    if let Some(stem) = text.strip_suffix(b" (deleted)") {
-        text.truncate(stem.len());
+    // A name may end so by itself; of what has been removed no link is left.
+    if text.ends_with(GONE) && sys::stat(fd)?.st_nlink == 0 {
+        let memory = matches!(sys::statfs(fd)?.f_type, libc::TMPFS_MAGIC | libc::HUGETLBFS_MAGIC);
+        if memory && text.starts_with(b"/memfd:") {
+            return Ok(Seat::Own(text));
+        }
+        text.truncate(text.len() - GONE.len());
     }
-    Ok(Some(text))
+    Ok(Seat::Path(text))
+}
+
+/// Where the object of a descriptor lies: its absolute path. None: nowhere in the file system that we can see.
+pub fn location(fd: BorrowedFd) -> Result<Option<Vec<u8>>, Errno> {
+    match seat(fd)? {
+        Seat::Path(path) => Ok(Some(path)),
+        Seat::Own(_) | Seat::Unknown(_) => Ok(None),
+    }
 }
 
 /// The rights that a caller's descriptor has by where its object lies: a held directory's for what was opened there,
 /// all for what the program was given or made by itself.
 pub fn rights_of(held: &Held, fd: BorrowedFd) -> Result<(Rights, Vec<u8>), Errno> {
-    let mut text = vec![0; 4096];
-    let len = sys::readlink_path(&own_link(fd), &mut text)?;
-    text.truncate(len);
-    if !text.starts_with(b"/") {
-        let own = [&b"pipe:["[..], b"socket:[", b"anon_inode:"].iter().any(|kind| text.starts_with(kind));
-        return Ok((if own { Rights::ALL } else { Rights::NONE }, text));
-    }
-    let stem = text.strip_suffix(b" (deleted)").unwrap_or(&text);
-    let (node, rest) = held.descend(stem);
+    let path = match seat(fd)? {
+        Seat::Path(path) => path,
+        Seat::Own(name) => return Ok((Rights::ALL, name)),
+        Seat::Unknown(name) => return Ok((Rights::NONE, name)),
+    };
+    let (node, rest) = held.descend(&path);
     let rights = match held.what(node) {
         What::Directory { .. } => held.rights_of_name(node, split_last(rest).1),
         What::File { rights, .. } if rest.is_empty() => *rights,
@@ -627,7 +652,7 @@ pub fn rights_of(held: &Held, fd: BorrowedFd) -> Result<(Rights, Vec<u8>), Errno
         What::Proc { rights, .. } => *rights,
         _ => Rights::ALL,
     };
-    Ok((rights, text))
+    Ok((rights, path))
 }
 
 /// The link of /proc/self/fd for one of our descriptors: a path that leads to its object and nowhere else.

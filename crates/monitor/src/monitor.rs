@@ -19,7 +19,7 @@ const STACK: usize = 256 << 10;
 /// Workers that wait to be needed; more than these end.
 const SPARE: usize = 2;
 /// The most workers. Beyond, calls wait for one that blocks.
-const MOST: usize = 512;
+const MOST: usize = 2048;
 /// How often the watch looks, while there are calls: so long can a call that blocks delay another.
 const TICK: Duration = Duration::from_millis(5);
 /// How long after the last call the watch keeps looking. Waking it costs more than its looks do.
@@ -73,11 +73,11 @@ impl Crew {
 
 impl Monitor {
     /// Over a listener.
-    pub fn new(listener: Listener, guard: Guard, report: bool) -> Result<Monitor, Errno> {
+    pub fn new(listener: Listener, guard: Guard, report: bool, descriptors: u64) -> Result<Monitor, Errno> {
         Ok(Monitor {
             listener,
             guard,
-            processes: Processes::new()?,
+            processes: Processes::new(descriptors)?,
             report: report.then(Report::default),
             watch: Watch::default(),
             crew: Crew::default(),

@@ -101,6 +101,8 @@ pub enum Resolved {
     Entry(Entry),
     /// An absolute path: it goes on from there.
     Elsewhere(Vec<u8>),
+    /// The directory that the mount is in, and these components from there.
+    Above(Vec<Vec<u8>>),
 }
 
 /// Resolves the components after the mount. With `keep`, a last link is not followed.
@@ -117,12 +119,7 @@ pub fn resolve(
     for (index, name) in path.iter().enumerate() {
         if name == b".." && !leads_out(&names) {
             if names.pop().is_none() {
-                let mut out = b"/proc/..".to_vec();
-                for name in &path[index + 1..] {
-                    out.push(b'/');
-                    out.extend_from_slice(name);
-                }
-                return Ok(Resolved::Elsewhere(out));
+                return Ok(Resolved::Above(path[index + 1..].to_vec()));
             }
         } else {
             names.push(std::str::from_utf8(name).map_err(|_| Errno::NOENT)?);

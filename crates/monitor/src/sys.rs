@@ -623,6 +623,15 @@ pub fn is_in_capability_mode() -> bool {
     number.is_some_and(|number| syscall!(number, &raw mut mode) == 0 && mode == 1)
 }
 
+/// Puts /dev/null in the place of the standard descriptors.
+pub fn close_standard_descriptors() -> Result<(), Errno> {
+    let null = open_path(c"/dev/null", libc::O_RDWR, 0)?;
+    for number in 0..=2 {
+        check(syscall!(libc::SYS_dup3, null.as_raw_fd(), number, 0))?;
+    }
+    Ok(())
+}
+
 /// Marks every descriptor from `first` on as to be closed by exec.
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     const CLOSE_RANGE_CLOEXEC: u32 = 4;
@@ -740,6 +749,14 @@ pub fn wait_for(pid: u32) {
     let mut status = 0;
     // SAFETY: status is borrowed for the call.
     unsafe { libc::waitpid(pid as i32, &raw mut status, 0) };
+}
+
+/// Lets this process's parent go on, should it be stopped.
+pub fn continue_parent() {
+    let parent = syscall!(libc::SYS_getppid);
+    if parent > 1 {
+        let _ = check(syscall!(libc::SYS_kill, parent, libc::SIGCONT));
+    }
 }
 
 /// Sends a signal to this process.

@@ -8,9 +8,19 @@ use crate::listener::Answer;
 use crate::sys;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-/// How much of a stream is taken at a time; the caller sends the rest again. And the most of one datagram.
+/// How much of a stream is taken at a time, and the most of one datagram.
 const STREAM_CHUNK: usize = 256 << 10;
 const DATAGRAM_MAX: usize = 4 << 20;
+/// What a flag may ask of a message that the monitor sends.
+const SENT: i32 = libc::MSG_CONFIRM
+    | libc::MSG_DONTROUTE
+    | libc::MSG_DONTWAIT
+    | libc::MSG_EOR
+    | libc::MSG_MORE
+    | libc::MSG_NOSIGNAL
+    | libc::MSG_OOB;
+/// The kernel's MAX_RW_COUNT.
+const RW_MAX: u64 = 0x7fff_f000;
 const IOV_MAX: u64 = 1024;
 const CONTROL_MAX: u64 = 20480;
 const FDS_MAX: usize = 253;
@@ -85,21 +95,47 @@ impl Service<'_> {
         let stream = rustix::net::sockopt::socket_type(socket)
             .map_err(|errno| Errno(errno.raw_os_error()))?
             == rustix::net::SocketType::STREAM;
-        let data = self.gather(&header, stream)?;
-        let (control, _held) = self.control(&header)?;
         let blocks = flags & libc::MSG_DONTWAIT == 0
             && sys::fcntl(socket.as_fd(), libc::F_GETFL, 0)? as i32 & libc::O_NONBLOCK == 0;
-        let now = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let parts = self.parts(&header, stream)?;
+        let (mut control, _held) = self.control(&header)?;
+        let now = flags & SENT | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let mut sent = 0;
         loop {
-            match sys::sendmsg(socket.as_fd(), &data, &control, now) {
-                Err(Errno::AGAIN) if blocks => self.wait_until(socket, libc::POLLOUT)?,
-                Err(Errno(libc::EPIPE)) => {
+            let data = self.gather(&parts, sent, if stream { STREAM_CHUNK } else { DATAGRAM_MAX })?;
+            match self.send_some(socket, &data, &control, now, blocks) {
+                Ok(len) => sent += len,
+                // What has gone counts; the failure comes back with the next call.
+                Err(Fail::Errno(_)) if sent > 0 => return Ok(sent),
+                Err(Fail::Errno(Errno(libc::EPIPE))) => {
                     if stream && flags & libc::MSG_NOSIGNAL == 0 {
                         // It stays pending until the caller has its answer.
                         sys::signal_thread(self.caller.process(), self.caller.tid(), libc::SIGPIPE);
                     }
                     return Err(Errno(libc::EPIPE).into());
                 }
+                Err(fail) => return Err(fail),
+            }
+            // Descriptors go with the first byte, and not again.
+            control.clear();
+            let whole: usize = parts.iter().map(|part| part.1).sum();
+            if !stream || !blocks || sent >= whole {
+                return Ok(sent);
+            }
+        }
+    }
+
+    fn send_some(
+        &self,
+        socket: &OwnedFd,
+        data: &[u8],
+        control: &[u8],
+        flags: i32,
+        blocks: bool,
+    ) -> Result<usize, Fail> {
+        loop {
+            match sys::sendmsg(socket.as_fd(), data, control, flags) {
+                Err(Errno::AGAIN) if blocks => self.wait_until(socket, libc::POLLOUT)?,
                 result => return Ok(result?),
             }
         }
@@ -121,21 +157,40 @@ impl Service<'_> {
         }
     }
 
-    fn gather(&self, header: &Header, stream: bool) -> Result<Vec<u8>, Fail> {
+    /// Where the message's data lies: addresses and lengths.
+    fn parts(&self, header: &Header, stream: bool) -> Result<Vec<(u64, usize)>, Fail> {
         let mut iov = vec![0u8; header.iovlen as usize * 16];
         self.caller.read(header.iov, &mut iov)?;
-        let mut data = Vec::new();
+        let word = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+        let mut whole = 0u64;
+        let mut parts = Vec::new();
         for entry in iov.chunks_exact(16) {
-            let word = |at: usize| u64::from_ne_bytes(entry[at..at + 8].try_into().unwrap_or_default());
-            let (base, len) = (word(0), word(8));
-            let room = if stream { STREAM_CHUNK } else { DATAGRAM_MAX } - data.len();
-            if len > room as u64 && !stream {
-                return Err(Errno::MSGSIZE.into());
+            let (base, len) = (word(&entry[..8]), word(&entry[8..]));
+            // As the kernel: a length that is no ssize_t is EINVAL, and the whole is cut at MAX_RW_COUNT.
+            if len > i64::MAX as u64 {
+                return Err(Errno::INVAL.into());
             }
-            let (start, len) = (data.len(), (len as usize).min(room));
-            data.resize(start + len, 0);
+            let len = len.min(RW_MAX - whole);
+            whole += len;
+            parts.push((base, len as usize));
+        }
+        if !stream && whole > DATAGRAM_MAX as u64 {
+            return Err(Errno::MSGSIZE.into());
+        }
+        Ok(parts)
+    }
+
+    /// Up to `most` bytes of the data from `start` on.
+    fn gather(&self, parts: &[(u64, usize)], start: usize, most: usize) -> Result<Vec<u8>, Fail> {
+        let (mut data, mut skip) = (Vec::new(), start);
+        for &(base, len) in parts {
+            let skipped = skip.min(len);
+            skip -= skipped;
+            let len = (len - skipped).min(most - data.len());
             if len > 0 {
-                self.caller.read(base, &mut data[start..])?;
+                let end = data.len();
+                data.resize(end + len, 0);
+                self.caller.read(base.wrapping_add(skipped as u64), &mut data[end..])?;
             }
         }
         Ok(data)
@@ -191,8 +246,15 @@ impl Service<'_> {
                     held.push(copy);
                 }
             }
-            if (level, kind) == (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) {
-                self.own_credentials(&control[at + HEADER..end])?;
+            match (level, kind) {
+                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {}
+                (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) => {
+                    self.own_credentials(&control[at + HEADER..end])?
+                }
+                // How a datagram is cut up, and what it is marked with. Others name interfaces and routes.
+                (libc::SOL_UDP, libc::UDP_SEGMENT) | (libc::IPPROTO_IP, libc::IP_TOS | libc::IP_TTL) => {}
+                (libc::IPPROTO_IPV6, libc::IPV6_TCLASS | libc::IPV6_HOPLIMIT) => {}
+                _ => return Err(Fail::outside(format!("control message {kind} of level {level}"))),
             }
             at += (len as usize).next_multiple_of(8);
         }

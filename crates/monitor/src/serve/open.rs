@@ -127,6 +127,12 @@ impl Service<'_> {
             Opened::New(fd) if flags & libc::O_PATH != 0 => readable(&fd)?,
             Opened::New(fd) | Opened::Own(fd) => fd,
         };
+        let stat = sys::stat(fd.as_fd())?;
+        let terminal = stat.st_mode & libc::S_IFMT == libc::S_IFCHR && stat.st_rdev == libc::makedev(5, 0);
+        if terminal && !self.caller.shares_terminal() {
+            // What /dev/tty opened is the monitor's terminal.
+            return Err(Errno::NXIO.into());
+        }
         let number = self.caller.install(&fd, cloexec)?;
         Ok(Answer::Value(number as i64))
     }
