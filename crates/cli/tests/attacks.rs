@@ -33,7 +33,7 @@ macro_rules! attacks {
 }
 
 attacks! {
-    credentials, cwd_above, message_race, message_zerocopy, nested, read_only, slashes, watch,
+    arch, clone, counts, credentials, cwd_above, filters, killall, message_race, message_zerocopy, nested, numbers, owners, pointers, proc, race_exec, race_fd, race_paths, race_rename, race_symlink, read_only, refused, signals, slashes, watch,
 }
 
 #[test]
@@ -325,7 +325,7 @@ impl Fixture {
             }
             all
         });
-        let end = Instant::now() + Duration::from_secs(40 + 3 * seconds());
+        let end = Instant::now() + Duration::from_secs(20 + 2 * seconds());
         let status = loop {
             match child.try_wait().unwrap() {
                 Some(status) => break status,
