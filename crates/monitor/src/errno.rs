@@ -24,6 +24,7 @@ errnos! {
     BADF = libc::EBADF;
     CHILD = libc::ECHILD;
     AGAIN = libc::EAGAIN;
+    NOMEM = libc::ENOMEM;
     ACCES = libc::EACCES;
     FAULT = libc::EFAULT;
     BUSY = libc::EBUSY;

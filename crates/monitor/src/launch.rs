@@ -533,8 +533,6 @@ fn end(monitor: &Monitor, ended: Ended, front: &UnixStream) {
     }
     // It stopped when the program did; one that was killed while stopped leaves nobody else to wake it.
     sys::continue_parent();
-    // It stopped when the program did; one that was killed while stopped leaves nobody else to wake it.
-    sys::continue_parent();
     front::send(front, &Message::Ended(ended));
 }
 

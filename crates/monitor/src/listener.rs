@@ -39,7 +39,7 @@ impl Listener {
                 Ok(notif) => return Some(notif),
                 // ENOENT: the caller died, or the last process did.
                 Err(Errno::NOENT) if self.is_abandoned() => return None,
-                Err(Errno::NOENT | Errno::INTR) => {}
+                Err(Errno::NOENT | Errno::INTR | Errno::NOMEM) => {}
                 Err(_) => return None,
             }
         }

@@ -270,7 +270,8 @@ impl Entry {
     ) -> Result<Opened, Fail> {
         let path = match self {
             Entry::Descriptor { number, .. } => {
-                let own = caller.descriptor(*number)?;
+                let none = |errno| if errno == Errno::BADF { Errno::NOENT } else { errno };
+                let own = caller.descriptor(*number).map_err(none)?;
                 if flags & libc::O_PATH == 0 {
                     let status = sys::fcntl(own.as_fd(), libc::F_GETFL, 0)? as i32;
                     let (has, wants) = (status & libc::O_ACCMODE, flags & libc::O_ACCMODE);

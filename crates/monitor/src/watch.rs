@@ -67,8 +67,19 @@ impl Watch {
     /// Interrupts what blocks for a caller that is gone, or has a signal to handle. To be called again and again, for
     /// the interruption may come before the call that it is meant for.
     pub fn look(&self) {
-        for call in self.lock().iter_mut().filter(|call| call.since.elapsed() >= LONG) {
-            if Status::read(call.caller).map_or(true, |status| status.interrupting != 0) {
+        // Not with the lock held, for whoever is about to block takes it.
+        let long: Vec<(u64, u32)> = self
+            .lock()
+            .iter()
+            .filter(|call| call.since.elapsed() >= LONG)
+            .map(|call| (call.key, call.caller))
+            .collect();
+        for (key, caller) in long {
+            if Status::read(caller).is_ok_and(|status| status.interrupting == 0) {
+                continue;
+            }
+            // Still at it, so the worker is at this call and no other.
+            if let Some(call) = self.lock().iter_mut().find(|call| call.key == key) {
                 call.interrupted = true;
                 sys::signal_own_thread(call.worker, INTERRUPT);
             }

@@ -261,9 +261,12 @@ pub enum Op {
     KillThread,
     /// A signal to a thread or process by one number: tkill, rt_sigqueueinfo.
     KillTask,
-    /// Something asked of or done to the process (or thread) that the call's [`Arg::Pid`] names, 0 being the
-    /// caller: lets it go on if that is the caller itself, or, hosted, one of its kin.
+    /// Something done to the process (or thread) that the call's [`Arg::Pid`] names, 0 being the caller: lets it go on
+    /// if that is the caller itself.
     OfProcess,
+    /// Something asked of the process (or thread) that the call's [`Arg::Pid`] names, that changes nothing: hosted, it
+    /// may be kin.
+    AboutProcess,
     /// A descriptor of a process by its number: `pidfd_open(2)`.
     OpenProcess,
     /// A message with everything about it in memory: `sendmsg(2)`.

@@ -7,7 +7,7 @@ use crate::fail::Fail;
 use crate::identity::{Status, as_monitor};
 use crate::listener::Answer;
 use crate::sys;
-use policy::Arg;
+use policy::{Arg, Op};
 use std::os::fd::{AsFd, BorrowedFd};
 
 impl Service<'_> {
@@ -90,10 +90,6 @@ impl Service<'_> {
         self.of_own_or_confined(self.int(0))
     }
 
-    pub(super) fn kill_task(&self) -> Served {
-        self.of_own_or_confined(self.int(0))
-    }
-
     /// A signal to a process or thread by number goes on if it is the caller's own, or kin and confined.
     fn of_own_or_confined(&self, pid: i32) -> Served {
         let own = self.is_own(pid);
@@ -122,11 +118,9 @@ impl Service<'_> {
     /// Whether the call changes nothing of the process that it names: then it is harmless should that have ended
     /// and its number be another's.
     fn only_asks(&self) -> bool {
-        let name = self.call.name;
-        match name {
-            "prlimit64" => self.arg(2) == 0,
-            _ => name.starts_with("get") || name.starts_with("sched_get") || name.ends_with("_get"),
-        }
+        // prlimit64's new limit, where there is none.
+        let mut new = self.call.args.iter().enumerate().filter(|(_, arg)| matches!(arg, Arg::In));
+        self.call.op == Op::AboutProcess || new.any(|(at, _)| self.arg(at) == 0)
     }
 
     pub(super) fn open_process(&self) -> Served {

@@ -108,8 +108,8 @@ pub(super) const CALLS: &[Call] = calls! {
     // Groups and sessions.
     setpgid 109 154 (Pid, Pid) [PID; hosted Allow; do OfProcess]
         "itself only; hosted the kernel's own rule, itself and its children";
-    getpgid 121 155 (Pid) [PID; do OfProcess] "itself only";
-    getsid 124 156 (Pid) [PID; do OfProcess] "itself only";
+    getpgid 121 155 (Pid) [PID; do AboutProcess] "itself only";
+    getsid 124 156 (Pid) [PID; do AboutProcess] "itself only";
     setsid 112 157 () [Allow] "a session of its own";
     getpgrp 111 - () [Allow] "the process's own";
 
@@ -165,19 +165,19 @@ pub(super) const CALLS: &[Call] = calls! {
 
     // Scheduling.
     sched_yield 24 124 () [Allow] "the process's own";
-    getpriority 140 141 (Int, Pid) [PID_IF_0; do OfProcess] "itself only: no group, no user";
+    getpriority 140 141 (Int, Pid) [PID_IF_0; do AboutProcess] "itself only: no group, no user";
     setpriority 141 140 (Int, Pid, Int) [PID_IF_0; do OfProcess] "itself only: no group, no user";
-    ioprio_get 252 31 (Int, Pid) [PID_IF_1; do OfProcess] "itself only: no group, no user";
+    ioprio_get 252 31 (Int, Pid) [PID_IF_1; do AboutProcess] "itself only: no group, no user";
     ioprio_set 251 30 (Int, Pid, Int) [PID_IF_1; do OfProcess] "itself only: no group, no user";
-    sched_getparam 143 121 (Pid, Out) [PID; do OfProcess] "itself only";
+    sched_getparam 143 121 (Pid, Out) [PID; do AboutProcess] "itself only";
     sched_setparam 142 118 (Pid, In) [PID; do OfProcess] "itself only";
-    sched_getscheduler 145 120 (Pid) [PID; do OfProcess] "itself only";
+    sched_getscheduler 145 120 (Pid) [PID; do AboutProcess] "itself only";
     sched_setscheduler 144 119 (Pid, Int, In) [PID; do OfProcess] "itself only";
-    sched_getattr 315 275 (Pid, Out, Size, Flags) [PID; do OfProcess] "itself only";
+    sched_getattr 315 275 (Pid, Out, Size, Flags) [PID; do AboutProcess] "itself only";
     sched_setattr 314 274 (Pid, In, Flags) [PID; do OfProcess] "itself only";
-    sched_getaffinity 204 123 (Pid, Size, Out) [PID; do OfProcess] "itself only";
+    sched_getaffinity 204 123 (Pid, Size, Out) [PID; do AboutProcess] "itself only";
     sched_setaffinity 203 122 (Pid, Size, In) [PID; do OfProcess] "itself only";
-    sched_rr_get_interval 148 127 (Pid, Out) [PID; do OfProcess] "itself only";
+    sched_rr_get_interval 148 127 (Pid, Out) [PID; do AboutProcess] "itself only";
     sched_get_priority_max 146 125 (Int) [Allow] "a constant";
     sched_get_priority_min 147 126 (Int) [Allow] "a constant";
     getcpu 309 168 (Out, Out, In) [Allow] "the thread's own";
@@ -190,7 +190,7 @@ pub(super) const CALLS: &[Call] = calls! {
     futex_requeue 456 456 (In, Flags, Int, Int) [Allow] "memory that the process already shares";
     set_tid_address 218 96 (Out) [Allow] "the thread's own";
     set_robust_list 273 99 (In, Size) [Allow] "the thread's own";
-    get_robust_list 274 100 (Pid, Out, Out) [PID; do OfProcess] "itself only";
+    get_robust_list 274 100 (Pid, Out, Out) [PID; do AboutProcess] "itself only";
     rseq 334 293 (InOut, Size, Flags, Int) [Allow] "the thread's own";
     membarrier 324 283 (Int, Flags, Int) [Allow]
         "barriers for threads that share its memory, or (global) for all";
