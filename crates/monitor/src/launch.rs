@@ -8,7 +8,7 @@ use crate::defaults;
 use crate::errno::Errno;
 use crate::features::Features;
 use crate::front::{self, Message};
-use crate::held::{Held as Tree, Only};
+use crate::held::{Held as Tree, Only, What};
 use crate::landlock::Domain;
 use crate::listener::Listener;
 use crate::monitor::Monitor;
@@ -16,6 +16,7 @@ use crate::report::Report;
 use crate::serve::Guard;
 use crate::sys::{self, Waited};
 use rights::{Right, Rights};
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -67,7 +68,7 @@ pub struct Launch {
     pub program: OsString,
     /// Its arguments, without its own name.
     pub args: Vec<OsString>,
-    /// Its whole environment.
+    /// Its whole environment. Of PATH it gets the directories from which it can start something.
     pub env: Vec<(OsString, OsString)>,
     /// What it may use. Where one holds another, the longer path decides.
     pub held: Vec<Held>,
@@ -297,7 +298,11 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     let start = Start {
         path: c_string(program.as_os_str()),
         args: std::iter::once(&launch.program).chain(&launch.args).map(|arg| c_string(arg)).collect(),
-        env: launch.env.iter().map(|(name, value)| variable(name, value)).collect(),
+        env: launch
+            .env
+            .iter()
+            .map(|(name, value)| variable(name, &of_path(name, value, &guard.held)))
+            .collect(),
         filter: filter::compile(&profile),
         domain,
         report: launch.report,
@@ -347,6 +352,25 @@ fn variable(name: &OsStr, value: &OsStr) -> CString {
     both.push("=");
     both.push(value);
     c_string(&both)
+}
+
+/// A variable's value: of PATH, the directories from which something can be started. The C library's execvp gives up at
+/// the first error that is new to it, such as ECAPMODE, and would never come to the others.
+fn of_path<'v>(name: &OsStr, value: &'v OsStr, held: &Tree) -> Cow<'v, OsStr> {
+    if name != "PATH" {
+        return value.into();
+    }
+    let starts = |dir: &PathBuf| {
+        let real = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+        let (node, rest) = held.descend(real.as_os_str().as_bytes());
+        let inside = matches!(held.what(node), What::Directory { .. }) || rest.is_empty();
+        !dir.is_absolute() || (inside && held.rights(node).contains(&Rights::of(&[Right::FEXECVE])))
+    };
+    let kept: Vec<PathBuf> = std::env::split_paths(value).filter(starts).collect();
+    match std::env::join_paths(kept) {
+        Ok(kept) if !kept.is_empty() => Cow::Owned(kept),
+        _ => value.into(),
+    }
 }
 
 /// The program's path: as it is if it has a slash, else the first executable of that name in PATH.
@@ -563,6 +587,9 @@ fn become_program(start: &Start, mask: sys::SignalSet, tell: &File) -> (Step, Er
         // Nothing but the standard descriptors is passed on. 5.11 has close_range's flag.
         sys::close_on_exec_from(3).map_err(at(Step::Monitor))?;
         sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
+        // A core would be written where the kernel's working directory is, which is not looked at then. Landlock
+        // forbids it too, where there is Landlock.
+        sys::forbid_core().map_err(at(Step::Monitor))?;
         if let Some(domain) = &start.domain {
             domain.enter().map_err(at(Step::Landlock))?;
         }

@@ -623,6 +623,13 @@ pub fn is_in_capability_mode() -> bool {
     number.is_some_and(|number| syscall!(number, &raw mut mode) == 0 && mode == 1)
 }
 
+/// No dumps of core, from now on.
+pub fn forbid_core() -> Result<(), Errno> {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let was = std::ptr::null_mut::<libc::rlimit>();
+    check(syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, was)).map(drop)
+}
+
 /// Puts /dev/null in the place of the standard descriptors.
 pub fn close_standard_descriptors() -> Result<(), Errno> {
     let null = open_path(c"/dev/null", libc::O_RDWR, 0)?;

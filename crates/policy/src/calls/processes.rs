@@ -13,6 +13,8 @@ pub(super) const PID: Verdict = When(&[rule(&[int(0, 0)], Allow)], &Ask);
 const PID_IF_0: Verdict = When(&[rule(&[int(0, 0), int(1, 0)], Allow), rule(&[int(0, 0)], Ask)], &DENY);
 const PID_IF_1: Verdict = When(&[rule(&[int(0, 1), int(1, 0)], Allow), rule(&[int(0, 1)], Ask)], &DENY);
 
+const RLIMIT_CORE: u32 = 4;
+
 /// P_PIDFD, waitid's word for a process by descriptor.
 const P_PIDFD: u32 = 3;
 
@@ -158,8 +160,16 @@ pub(super) const CALLS: &[Call] = calls! {
 
     // Limits and usage.
     getrlimit 97 163 (Int, Out) [Allow] "the process's own";
-    setrlimit 160 164 (Int, In) [Allow] "the process's own";
-    prlimit64 302 261 (Pid, Int, In, Out) [PID; do OfProcess] "itself only";
+    setrlimit 160 164 (Int, In) [Allow; hosted When(&[rule(&[int(0, RLIMIT_CORE)], DENY)], &Allow)]
+        "the process's own; hosted it has no dumps of core, which are written by a path";
+    prlimit64 302 261 (Pid, Int, In, Out)
+        [PID;
+         hosted When(&[
+             rule(&[int(1, RLIMIT_CORE), not_null(2)], DENY),
+             rule(&[int(0, 0)], Allow)
+         ], &Ask);
+         do OfProcess]
+        "itself only; hosted it has no dumps of core, which are written by a path";
     getrusage 98 165 (Int, Out) [Allow] "the process's own";
     times 100 153 (Out) [Allow] "the process's own";
 
