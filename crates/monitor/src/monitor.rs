@@ -20,6 +20,8 @@ const STACK: usize = 256 << 10;
 const SPARE: usize = 2;
 /// The most workers. Beyond, calls wait for one that blocks.
 const MOST: usize = 2048;
+/// The most workers called at a time.
+const MOST_CALLED: u64 = 64;
 /// How often the watch looks, while there are calls: so long can a call that blocks delay another.
 const TICK: Duration = Duration::from_millis(5);
 /// How long after the last call the watch keeps looking. Waking it costs more than its looks do.
@@ -108,7 +110,7 @@ impl Monitor {
     /// Looks after the workers for as long as the monitor lives.
     fn keep_watch(self: Arc<Self>) {
         let crew = &self.crew;
-        let (mut seen, mut quiet) = (0, 0);
+        let (mut seen, mut quiet, mut called) = (0, 0, 0);
         loop {
             if quiet >= LINGER {
                 crew.watching.store(false, Ordering::SeqCst);
@@ -123,8 +125,10 @@ impl Monitor {
             thread::sleep(TICK);
             self.watch.look();
             let taken = crew.taken.load(Ordering::SeqCst);
-            let stuck = crew.receiving.load(Ordering::SeqCst) == 0 && taken == seen;
-            if stuck {
+            // Where those that were called block as well, many calls do, and wait for their turn to: twice as many then.
+            let stuck = crew.receiving.load(Ordering::SeqCst) == 0 && taken - seen <= called;
+            called = if stuck { (called * 2).clamp(1, MOST_CALLED) } else { 0 };
+            for _ in 0..called {
                 self.call_another();
             }
             quiet = if taken == seen && !stuck && self.watch.is_clear() { quiet + 1 } else { 0 };
