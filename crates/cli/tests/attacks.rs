@@ -33,7 +33,7 @@ macro_rules! attacks {
 }
 
 attacks! {
-    arch, blocked_opens, clone, counts, credentials, cwd_above, descriptors, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_fd, race_paths, race_rename, race_symlink, read_only, refused, report, signal_storm, signals, slashes, starve, terminal, watch,
+    arch, blocked_opens, clone, counts, credentials, cwd_above, descriptors, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_exec_nested, race_fd, race_paths, race_rename, race_symlink, read_only, refused, report, signal_storm, signals, slashes, starve, terminal, watch,
 }
 
 #[test]

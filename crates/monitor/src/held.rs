@@ -217,12 +217,7 @@ impl Held {
             _ => None,
         };
         let what = match (mode, inherited) {
-            (libc::S_IFLNK, _) => {
-                let mut text = vec![0; libc::PATH_MAX as usize];
-                let len = sys::readlink(fd.as_fd(), c"", &mut text)?;
-                text.truncate(len);
-                What::Link(text)
-            }
+            (libc::S_IFLNK, _) => What::Link(sys::link_text(fd.as_fd(), c"")?),
             (libc::S_IFDIR, None) => What::Above(fd),
             (libc::S_IFDIR, Some((rights, only))) => What::Directory { dir: fd, rights, only },
             (_, inherited) => {
@@ -340,12 +335,45 @@ impl Held {
         self.descend(path).1.is_empty()
     }
 
-    /// Every directory and file with all of `rights`.
-    pub fn with(&self, wanted: Rights) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.nodes.iter().filter_map(move |node| match &node.what {
-            What::Directory { dir, rights, .. } if rights.contains(&wanted) => Some(dir.as_fd()),
-            What::File { file, rights } if rights.contains(&wanted) => Some(file.as_fd()),
-            _ => None,
+    /// Hands over every directory and file beneath which all have the rights. Of a directory in which one is held
+    /// without them, that is what else lies in it now.
+    pub fn each_with(
+        &self,
+        wanted: Rights,
+        take: &mut dyn FnMut(BorrowedFd) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        for (id, node) in self.nodes.iter().enumerate() {
+            match &node.what {
+                What::File { file, rights } if rights.contains(&wanted) => take(file.as_fd())?,
+                What::Directory { dir, rights, .. } if rights.contains(&wanted) => {
+                    if !self.lacks_beneath(id, &wanted) {
+                        take(dir.as_fd())?;
+                        continue;
+                    }
+                    for entry in
+                        std::fs::read_dir(OsStr::from_bytes(&node.path)).into_iter().flatten().flatten()
+                    {
+                        let name = entry.file_name();
+                        if node.children.contains_key(name.as_bytes()) {
+                            continue;
+                        }
+                        if let Ok((fd, libc::S_IFDIR | libc::S_IFREG)) = self.open_child(id, name.as_bytes())
+                        {
+                            take(fd.as_fd())?;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something beneath a node is held without the rights.
+    fn lacks_beneath(&self, node: NodeId, wanted: &Rights) -> bool {
+        self.nodes[node].children.values().any(|&child| match &self.nodes[child].what {
+            What::Directory { rights, .. } | What::File { rights, .. } if !rights.contains(wanted) => true,
+            _ => self.lacks_beneath(child, wanted),
         })
     }
 

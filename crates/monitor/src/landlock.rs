@@ -47,9 +47,9 @@ impl Domain {
             _ => 24,
         };
         let ruleset = sys::landlock_ruleset(&attr, size)?;
-        for executable in held.with(Rights::of(&[Right::FEXECVE])) {
-            sys::landlock_allow_beneath(ruleset.as_fd(), EXECUTE | READ_FILE, executable)?;
-        }
+        held.each_with(Rights::of(&[Right::FEXECVE]), &mut |executable| {
+            sys::landlock_allow_beneath(ruleset.as_fd(), EXECUTE | READ_FILE, executable)
+        })?;
         Ok(Some(Domain { ruleset, confines_signals: abi >= 6 }))
     }
 
