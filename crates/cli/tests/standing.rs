@@ -407,6 +407,8 @@ pid = os.fork()
 if pid == 0:
     signal.alarm(1); open('f'); os._exit(0)
 print(os.waitpid(pid, 0)[1])
+# The monitor notices within milliseconds that nobody waits for that open any more; until then it is a reader.
+time.sleep(0.2)
 def interrupted(*_): raise InterruptedError
 signal.signal(signal.SIGUSR1, interrupted)
 threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
@@ -415,6 +417,7 @@ except InterruptedError: print('interrupted')
 pid = os.fork()
 if pid == 0: open('f'); os._exit(0)
 time.sleep(0.05); os.kill(pid, signal.SIGKILL); print(os.waitpid(pid, 0)[1])
+time.sleep(0.2)
 # Many that wait keep nobody else waiting.
 pids = []
 for n in range(40):

@@ -294,9 +294,11 @@ pub fn finish(mut command: Command, input: &[u8]) -> Run {
         thread::sleep(Duration::from_millis(1));
     };
     let text = |bytes: thread::JoinHandle<Vec<u8>>| {
+        // A process that it left behind may have the pipe too.
+        eventually("the end of its output", || bytes.is_finished());
         String::from_utf8_lossy(&bytes.join().unwrap_or_default()).into_owned()
     };
-    let _ = feed.join();
+    drop(feed);
     Run { status, stdout: text(stdout), stderr: text(stderr) }
 }
 
