@@ -340,6 +340,7 @@ fn content(bytes: &[u8]) -> String {
 }
 
 /// A program that must not notice.
+#[derive(Default)]
 pub struct Case<'c> {
     /// Prepares the directory: a script of bash.
     pub setup: &'c str,
@@ -351,12 +352,6 @@ pub struct Case<'c> {
     pub input: &'c str,
     /// Files whose content depends on when they were made, or on inode numbers.
     pub volatile: &'c [&'c str],
-}
-
-impl Default for Case<'_> {
-    fn default() -> Self {
-        Case { setup: "", options: &[], line: &[], input: "", volatile: &[] }
-    }
 }
 
 impl Case<'_> {
