@@ -157,7 +157,7 @@ static inline int benign(void)
         return 1;
     }
     fd = open(in("outside/secret"), O_RDONLY);
-    if (fd >= 0 || errno != ECAPMODE) {
+    if (!number("ATTACK_OPEN") && (fd >= 0 || errno != ECAPMODE)) {
         printf("benign: the secret: %s (%d)\n", fd < 0 ? strerror(errno) : "opened", errno);
         return 1;
     }

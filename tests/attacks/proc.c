@@ -4,6 +4,7 @@
 // options: --read @/read --write @/write --read @/write/keep
 // options: --read @/read --write @/write --read /proc
 // options: --read @/read --write @/write --read /proc --report
+// options: --read / --write @/write
 #include "attack.h"
 
 static const char *ENTRIES[] = {
@@ -72,7 +73,6 @@ int main(void)
     strangers(monitor);
     strangers(number("ATTACK_BYSTANDER"));
     strangers(1);
-    strangers(2);
     // The front: the monitor's parent, most likely the number before.
     for (long pid = monitor - 3; pid < monitor; pid++) {
         snprintf(stat_path, sizeof stat_path, "/proc/%ld/environ", pid);

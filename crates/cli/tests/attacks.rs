@@ -206,7 +206,11 @@ impl Fixture {
         udp.set_nonblocking(true).unwrap();
         own(&dir, user);
         let mut bystander = Command::new("/bin/sleep");
-        bystander.arg("100000").env("SECRET", &secret).stdin(Stdio::null()).stdout(Stdio::null());
+        bystander
+            .arg("100000")
+            .env("SECRET", environment(&secret))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         become_user(&mut bystander, user);
         // SAFETY: sigprocmask may be called between fork and exec.
         unsafe {
@@ -228,12 +232,18 @@ impl Fixture {
         let mut run = Command::new(shared().join("pimento"));
         become_user(&mut run, self.user);
         let words = options.replace('@', self.dir.to_str().unwrap());
-        run.arg("run").args(words.split_whitespace()).arg("--clear-env").env("SECRET", &self.secret);
+        run.arg("run")
+            .args(words.split_whitespace())
+            .arg("--clear-env")
+            .env("SECRET", environment(&self.secret));
         let mut variable = |name: &str, value: String| {
             run.arg("--env").arg(format!("ATTACK_{name}={value}"));
         };
         let secret = fs::metadata(self.dir.join("outside/secret")).unwrap();
         variable("DIR", self.dir.display().to_string());
+        // With everything to be read, the files are no secret.
+        let open = options.split_whitespace().any(|word| word == "/");
+        variable("OPEN", u8::from(open).to_string());
         variable("SECONDS", seconds().to_string());
         variable("INODE", secret.ino().to_string());
         variable("BYSTANDER", self.bystander.id().to_string());
@@ -252,7 +262,10 @@ impl Fixture {
         if let Some(peer) = peer {
             wrong.extend(only_z(peer));
         }
-        if contains(&output, self.secret.as_bytes()) {
+        if contains(&output, environment(&self.secret).as_bytes()) {
+            wrong.push(format!("an environment was read: {}", tail(&text)));
+        }
+        if !open && contains(&output, self.secret.as_bytes()) {
             wrong.push(format!("the secret was read: {}", tail(&text)));
         }
         if let Some(line) = text.lines().find(|line| line.contains("BREACH")) {
@@ -425,6 +438,11 @@ fn only_z(mut peer: TcpStream) -> Option<String> {
     let _ = peer.read_to_end(&mut all);
     let stray = all.iter().position(|&byte| byte != b'Z')?;
     Some(format!("the peer received memory that was never sent, from byte {stray} of {}", all.len()))
+}
+
+/// The secret of the processes outside, in their environments: of the same make, but none of a file's.
+fn environment(secret: &str) -> String {
+    secret.replace("S3CR3T", "3NV1R0N")
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
