@@ -39,10 +39,14 @@ enum From {
     Beyond { dir: std::sync::Arc<OwnedFd> },
 }
 
-/// What a lookup found: a handle of the object itself.
-pub struct Handle {
-    /// An O_PATH descriptor, or the caller's own where the path named one.
-    pub fd: OwnedFd,
+/// The directory at a path beneath another; that itself for an empty path.
+fn directory<'d>(base: BorrowedFd<'d>, path: &[u8]) -> Result<Dir<'d>, Errno> {
+    if path.is_empty() {
+        return Ok(Dir::Borrowed(base));
+    }
+    let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+    let how = OpenHow { flags, mode: 0, resolve: BENEATH };
+    sys::openat2(base, &c_string(path)?, &how).map(Dir::Own)
 }
 
 /// A name in a directory.
@@ -55,17 +59,25 @@ pub struct Place<'a> {
 }
 
 enum Dir<'a> {
-    Held(BorrowedFd<'a>),
-    Shared(std::sync::Arc<OwnedFd>),
+    Borrowed(BorrowedFd<'a>),
     Own(OwnedFd),
+}
+
+impl Dir<'_> {
+    /// One that stays when what it was borrowed from is gone.
+    fn kept<'b>(self) -> Result<Dir<'b>, Errno> {
+        match self {
+            Dir::Borrowed(dir) => dir.try_clone_to_owned().map(Dir::Own).map_err(|_| Errno::MFILE),
+            Dir::Own(dir) => Ok(Dir::Own(dir)),
+        }
+    }
 }
 
 impl Place<'_> {
     /// The directory.
     pub fn dir(&self) -> BorrowedFd<'_> {
         match &self.dir {
-            Dir::Held(dir) => *dir,
-            Dir::Shared(dir) => dir.as_fd(),
+            Dir::Borrowed(dir) => *dir,
             Dir::Own(dir) => dir.as_fd(),
         }
     }
@@ -150,32 +162,26 @@ impl<'a> Start<'a> {
     }
 
     /// Opens with `flags` (which an openat2 understands) and `mode`.
-    pub fn open(&self, flags: i32, mode: u32, needs: Rights) -> Result<Opened, Fail> {
+    pub fn open(&self, flags: i32, mode: u32, needs: Rights) -> Result<OwnedFd, Fail> {
         let flags =
             (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
         let how = |resolve| OpenHow { flags, mode: u64::from(mode), resolve };
-        let opened = match self.fast(needs, &self.path, &how)? {
-            Some(fd) => fd,
-            None => {
-                let last = if flags & (libc::O_NOFOLLOW as u64) != 0
-                    || flags & ((libc::O_CREAT | libc::O_EXCL) as u64)
-                        == (libc::O_CREAT | libc::O_EXCL) as u64
-                {
-                    Last::Keep
-                } else {
-                    Last::Follow
-                };
-                match self.slow_open(flags, mode, last, needs)? {
-                    Opened::New(fd) => return Ok(Opened::New(fd)),
-                    own => return Ok(own),
-                }
-            }
-        };
-        Ok(Opened::New(opened))
+        if let Some(fd) = self.fast(needs, &how)? {
+            return Ok(fd);
+        }
+        let exclusive = (libc::O_CREAT | libc::O_EXCL) as u64;
+        let keep = flags & (libc::O_NOFOLLOW as u64) != 0 || flags & exclusive == exclusive;
+        self.slow_open(flags, mode, if keep { Last::Keep } else { Last::Follow }, needs)
     }
 
     /// The same for a caller that asks with openat2 for a narrower lookup than it would get.
-    pub fn open_resolving(&self, flags: i32, mode: u32, needs: Rights, resolve: u64) -> Result<Opened, Fail> {
+    pub fn open_resolving(
+        &self,
+        flags: i32,
+        mode: u32,
+        needs: Rights,
+        resolve: u64,
+    ) -> Result<OwnedFd, Fail> {
         let flags =
             (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
         let base = match (&self.from, self.held.descend(&self.literal())) {
@@ -203,7 +209,7 @@ impl<'a> Start<'a> {
             how
         };
         let fd = sys::openat2(base.as_fd(), &c_string(&self.path)?, &how)?;
-        self.seen(fd).map(Opened::New)
+        self.seen(fd)
     }
 
     /// What a lookup by the kernel has found, unless the monitor is what it is about: in a procfs that is not in the
@@ -217,71 +223,42 @@ impl<'a> Start<'a> {
 
     /// Where a narrower lookup goes through more than one held directory: what asks for no more than is done
     /// anyway is done, what cannot be kept is refused.
-    fn open_unresolved(&self, resolve: u64, flags: i32, mode: u32, needs: Rights) -> Result<Opened, Fail> {
+    fn open_unresolved(&self, resolve: u64, flags: i32, mode: u32, needs: Rights) -> Result<OwnedFd, Fail> {
         const KEPT: u64 = libc::RESOLVE_NO_MAGICLINKS;
         if resolve & !KEPT == 0 { self.open(flags, mode, needs) } else { Err(Errno::XDEV.into()) }
     }
 
-    /// A handle of what the path names.
-    pub fn handle(&self, last: Last, needs: Rights) -> Result<Handle, Fail> {
+    /// A handle of what the path names: an O_PATH descriptor, or the caller's own where the path names one.
+    pub fn handle(&self, last: Last, needs: Rights) -> Result<OwnedFd, Fail> {
         let flags = libc::O_PATH | libc::O_CLOEXEC | if last == Last::Keep { libc::O_NOFOLLOW } else { 0 };
         let how = |resolve| OpenHow { flags: flags as u64, mode: 0, resolve };
-        if let Some(fd) = self.fast(needs, &self.path, &how)? {
-            return Ok(Handle { fd });
-        }
-        match self.slow_open(flags as u64, 0, last, needs)? {
-            Opened::New(fd) | Opened::Own(fd) => Ok(Handle { fd }),
+        match self.fast(needs, &how)? {
+            Some(fd) => Ok(fd),
+            None => self.slow_open(flags as u64, 0, last, needs),
         }
     }
 
     /// The directory and name that the path ends in.
-    pub fn place(&self, needs: Rights) -> Result<Place<'a>, Fail> {
-        let (parent, name) = split_last(&self.path);
-        let name = c_string(name)?;
-        let node = self.node();
-        if let Some((node, rest)) = &node
+    pub fn place(&self, needs: Rights) -> Result<Place<'_>, Fail> {
+        if let From::Beyond { dir } = &self.from {
+            self.check(Rights::ALL, needs)?;
+            let (parent, name) = split_last(&self.path);
+            let dir = retry(|| directory(dir.as_fd(), parent)).map_err(|fail| self.left(fail))?;
+            return Ok(Place { dir, name: c_string(name)?, fixed: false });
+        }
+        if let Some((node, rest)) = &self.node()
             && !self.held.has_children(*node)
             && !rest.is_empty()
             && let What::Directory { dir, .. } = self.held.what(*node)
         {
-            self.check(self.held.rights_of_name(*node, trim_slash(name.to_bytes())), needs)?;
-            let (parent_rest, _) = split_last(rest);
-            // From the working directory only if it is beneath the held one: above, a link in that could lead out.
-            let here = match &self.from {
-                From::Within { dir, path } if self.held.descend(path).0 == *node => Some(dir),
-                _ => None,
-            };
-            let dir = match here {
-                None if parent_rest.is_empty() => Some(Dir::Held(dir.as_fd())),
-                Some(here) if parent.is_empty() => Some(Dir::Shared(here.clone())),
-                _ => {
-                    let (base, parent) = match here {
-                        Some(here) => (here.as_fd(), parent),
-                        None => (dir.as_fd(), parent_rest),
-                    };
-                    let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
-                    let how = OpenHow { flags, mode: 0, resolve: BENEATH };
-                    match sys::openat2(base, &c_string(parent)?, &how) {
-                        Ok(dir) => Some(Dir::Own(dir)),
-                        Err(Errno::XDEV | Errno::AGAIN | Errno::LOOP) => None,
-                        Err(errno) => return Err(errno.into()),
-                    }
-                }
-            };
-            if let Some(dir) = dir {
-                return Ok(Place { dir, name, fixed: false });
+            let (base, path) = self.base(*node, dir.as_fd(), rest);
+            let (parent, name) = split_last(path);
+            self.check(self.held.rights_of_name(*node, trim_slash(name)), needs)?;
+            match directory(base, parent) {
+                Ok(dir) => return Ok(Place { dir: dir.kept()?, name: c_string(name)?, fixed: false }),
+                Err(Errno::XDEV | Errno::AGAIN | Errno::LOOP) => {}
+                Err(errno) => return Err(errno.into()),
             }
-        }
-        if let From::Beyond { dir } = &self.from {
-            self.check(Rights::ALL, needs)?;
-            if parent.is_empty() {
-                return Ok(Place { dir: Dir::Shared(dir.clone()), name, fixed: false });
-            }
-            let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
-            let how = OpenHow { flags, mode: 0, resolve: BENEATH };
-            let dir = retry(|| sys::openat2(dir.as_fd(), &c_string(parent)?, &how))
-                .map_err(|fail| self.left(fail))?;
-            return Ok(Place { dir: Dir::Own(dir), name, fixed: false });
         }
         let (mut cursor, end) = self.walk(Last::Keep, true)?;
         match end {
@@ -292,7 +269,7 @@ impl<'a> Start<'a> {
                 }
                 let dir = match cursor.below.pop() {
                     Some((dir, _)) => Dir::Own(dir),
-                    None => Dir::Held(self.held.directory(cursor.node).ok_or(Errno::NOTDIR)?),
+                    None => Dir::Borrowed(self.held.directory(cursor.node).ok_or(Errno::NOTDIR)?),
                 };
                 let mut name = name;
                 if self.path.ends_with(b"/") && name != b"." {
@@ -304,7 +281,7 @@ impl<'a> Start<'a> {
                 let path = self.held.path(node);
                 let name = c_string(split_last(path).1)?;
                 let dir = self.held.directory(self.held.parent(node)).ok_or(Errno::NOTDIR)?;
-                Ok(Place { dir: Dir::Held(dir), name, fixed: true })
+                Ok(Place { dir: Dir::Borrowed(dir), name, fixed: true })
             }
             // Nothing in procfs is made, removed or renamed.
             End::Proc(..) => Err(Fail::lacking(self.literal(), needs)),
@@ -318,7 +295,7 @@ impl<'a> Start<'a> {
             mode: 0,
             resolve,
         };
-        let fd = match self.fast(needs, &self.path, &how)? {
+        let fd = match self.fast(needs, &how)? {
             Some(fd) => fd,
             None => {
                 let (cursor, end) = self.walk(Last::Keep, false)?;
@@ -341,11 +318,9 @@ impl<'a> Start<'a> {
                 }
             }
         };
-        let mut text = vec![0; libc::PATH_MAX as usize];
-        let len = sys::readlink(fd.as_fd(), c"", &mut text)
-            .map_err(|errno| if errno == Errno::NOENT { Errno::INVAL } else { errno })?;
-        text.truncate(len);
-        Ok(text)
+        // The kernel's word for a handle that is no link is ENOENT.
+        Ok(sys::link_text(fd.as_fd(), c"")
+            .map_err(|errno| if errno == Errno::NOENT { Errno::INVAL } else { errno })?)
     }
 
     /// The node that the path leads to or into, and the rest, by the letters of it.
@@ -377,17 +352,23 @@ impl<'a> Start<'a> {
         }
     }
 
+    /// Where a lookup in a held directory starts, and the path from there: where the path itself starts, if that lies
+    /// in the held directory, so that what is above it need not be passable; else that directory. From above it a link
+    /// in that could lead out of it again, beneath where the path starts.
+    fn base<'s>(&'s self, node: NodeId, dir: BorrowedFd<'s>, rest: &'s [u8]) -> (BorrowedFd<'s>, &'s [u8]) {
+        match &self.from {
+            From::Within { dir, path } if self.held.descend(path).0 == node => (dir.as_fd(), &self.path),
+            _ if rest.is_empty() => (dir, b"."),
+            _ => (dir, rest),
+        }
+    }
+
     /// One openat2, where that is enough. None: it has to be walked.
-    fn fast(
-        &self,
-        needs: Rights,
-        path: &[u8],
-        how: &dyn Fn(u64) -> OpenHow,
-    ) -> Result<Option<OwnedFd>, Fail> {
+    fn fast(&self, needs: Rights, how: &dyn Fn(u64) -> OpenHow) -> Result<Option<OwnedFd>, Fail> {
         let Some((node, rest)) = self.node() else {
             let From::Beyond { dir } = &self.from else { return Ok(None) };
             self.check(Rights::ALL, needs)?;
-            let fd = retry(|| sys::openat2(dir.as_fd(), &c_string(path)?, &how(BENEATH)));
+            let fd = retry(|| sys::openat2(dir.as_fd(), &c_string(&self.path)?, &how(BENEATH)));
             return self.seen(fd.map_err(|fail| self.left(fail))?).map(Some);
         };
         let What::Directory { dir, .. } = self.held.what(node) else { return Ok(None) };
@@ -399,24 +380,15 @@ impl<'a> Start<'a> {
         }
         self.check(self.held.rights_of_name(node, last), needs)?;
         let resolve = if nested { LITERAL } else { BENEATH };
-        let result = match &self.from {
-            // Beneath the node, not only beneath the directory that the path starts from: `..` may lead up to it.
-            From::Within { dir: from, path: at } if self.held.descend(at).0 == node => {
-                sys::openat2(from.as_fd(), &c_string(path)?, &how(resolve))
-            }
-            _ => {
-                let path: &[u8] = if rest.is_empty() { b"." } else { &rest };
-                sys::openat2(dir.as_fd(), &c_string(path)?, &how(resolve))
-            }
-        };
-        match result {
+        let (base, path) = self.base(node, dir.as_fd(), &rest);
+        match sys::openat2(base, &c_string(path)?, &how(resolve)) {
             Ok(fd) => self.seen(fd).map(Some),
             Err(Errno::XDEV | Errno::AGAIN | Errno::LOOP) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    fn slow_open(&self, flags: u64, mode: u32, last: Last, needs: Rights) -> Result<Opened, Fail> {
+    fn slow_open(&self, flags: u64, mode: u32, last: Last, needs: Rights) -> Result<OwnedFd, Fail> {
         let flags_i = flags as i32;
         for _ in 0..RACES {
             let (cursor, end) = self.walk(last, false)?;
@@ -432,7 +404,7 @@ impl<'a> Start<'a> {
                         // It has become a link since the walk looked, or something was renamed: look again.
                         Err(Errno::LOOP) if last == Last::Follow => continue,
                         Err(Errno::AGAIN) => continue,
-                        result => return self.seen(result?).map(Opened::New),
+                        result => return self.seen(result?),
                     }
                 }
                 End::File(node) => {
@@ -441,7 +413,7 @@ impl<'a> Start<'a> {
                         return Err(Errno::NOTDIR.into());
                     };
                     if flags_i & libc::O_PATH != 0 {
-                        return Ok(Opened::New(file.try_clone().map_err(|_| Errno::MFILE)?));
+                        return file.try_clone().map_err(|_| Errno::MFILE.into());
                     }
                     if flags_i & libc::O_CREAT != 0 && flags_i & libc::O_EXCL != 0 {
                         return Err(Errno::EXIST.into());
@@ -450,7 +422,7 @@ impl<'a> Start<'a> {
                         return Err(Errno::NOTDIR.into());
                     }
                     let again = flags_i & !(libc::O_NOFOLLOW | libc::O_CREAT | libc::O_EXCL);
-                    return Ok(Opened::New(sys::open_path(&own_link(file.as_fd()), again, 0)?));
+                    return Ok(sys::open_path(&own_link(file.as_fd()), again, 0)?);
                 }
                 End::Proc(node, entry) => {
                     let dir = self.held.directory(node).ok_or(Errno::NOTDIR)?;
@@ -462,7 +434,10 @@ impl<'a> Start<'a> {
                         needs,
                         &self.literal(),
                     )?;
-                    let Opened::Own(own) = &opened else { return Ok(opened) };
+                    let own = match opened {
+                        Opened::New(fd) => return Ok(fd),
+                        Opened::Own(own) => own,
+                    };
                     // Its own descriptor by name is no more than the descriptor.
                     let (has, _) = rights_of(self.held, own.as_fd())?;
                     self.check(has.union(&Rights::of(&[Right::LOOKUP])), needs)?;
@@ -472,9 +447,9 @@ impl<'a> Start<'a> {
                     {
                         // Of a handle, open makes the real thing.
                         let again = flags_i & !(libc::O_NOFOLLOW | libc::O_CREAT | libc::O_EXCL);
-                        return Ok(Opened::New(sys::open_path(&own_link(own.as_fd()), again, 0)?));
+                        return Ok(sys::open_path(&own_link(own.as_fd()), again, 0)?);
                     }
-                    return Ok(opened);
+                    return Ok(own);
                 }
             }
         }
@@ -570,9 +545,7 @@ impl<'a> Start<'a> {
             match sys::stat(fd.as_fd())?.st_mode & libc::S_IFMT {
                 libc::S_IFLNK if is_last && !follow => return Ok((cursor, End::Name(name))),
                 libc::S_IFLNK => {
-                    let mut text = vec![0; libc::PATH_MAX as usize];
-                    let len = sys::readlink(fd.as_fd(), c"", &mut text)?;
-                    expand(&text[..len], &mut cursor, &mut todo)?;
+                    expand(&sys::link_text(fd.as_fd(), c"")?, &mut cursor, &mut todo)?;
                 }
                 libc::S_IFDIR => cursor.below.push((fd, name)),
                 _ if is_last => return Ok((cursor, End::Name(name))),
@@ -584,7 +557,7 @@ impl<'a> Start<'a> {
     }
 }
 
-/// What an open gave.
+/// What opening something of procfs gave.
 pub enum Opened {
     /// A new descriptor.
     New(OwnedFd),
@@ -610,9 +583,7 @@ enum Seat {
 
 fn seat(fd: BorrowedFd) -> Result<Seat, Errno> {
     const GONE: &[u8] = b" (deleted)";
-    let mut text = vec![0; libc::PATH_MAX as usize];
-    let len = sys::readlink_path(&own_link(fd), &mut text)?;
-    text.truncate(len);
+    let mut text = sys::link_text_at(&own_link(fd))?;
     if !text.starts_with(b"/") {
         let own = [&b"pipe:["[..], b"socket:[", b"anon_inode:"].iter().any(|kind| text.starts_with(kind));
         return Ok(if own { Seat::Own(text) } else { Seat::Unknown(text) });

@@ -192,10 +192,7 @@ fn own(
     let at = |rest: &[&str]| Resolved::Entry(Entry::At { path: beneath(&directory, rest), own: true });
     let link = |name: &str| -> Result<Vec<u8>, Errno> {
         let path = CString::new(format!("{directory}/{name}")).map_err(|_| Errno::INVAL)?;
-        let mut text = vec![0; libc::PATH_MAX as usize];
-        let len = as_monitor(|| sys::readlink(mount, &path, &mut text))?;
-        text.truncate(len);
-        Ok(text)
+        as_monitor(|| sys::link_text(mount, &path))
     };
     match rest {
         [] => Ok(at(rest)),
@@ -248,10 +245,8 @@ impl Entry {
         match self {
             Entry::Link { text, .. } => Ok(text.clone()),
             Entry::Descriptor { path, .. } | Entry::At { path, .. } => {
-                let mut text = vec![0; libc::PATH_MAX as usize];
                 let path = CString::new(path.as_str()).map_err(|_| Errno::INVAL)?;
-                let len = as_monitor(|| sys::readlink(mount, &path, &mut text))?;
-                text.truncate(len);
+                let text = as_monitor(|| sys::link_text(mount, &path))?;
                 caller.still_there()?;
                 Ok(text)
             }

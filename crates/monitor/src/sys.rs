@@ -362,14 +362,23 @@ pub fn symlink(text: &CStr, dir: BorrowedFd, name: &CStr) -> Result<(), Errno> {
     check(syscall!(libc::SYS_symlinkat, text.as_ptr(), dir.as_raw_fd(), name.as_ptr())).map(drop)
 }
 
-/// The text of the symbolic link that `fd`, an O_PATH descriptor, refers to; with `name`, of the one in it.
-pub fn readlink(fd: BorrowedFd, name: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
-    check(syscall!(libc::SYS_readlinkat, fd.as_raw_fd(), name.as_ptr(), into.as_mut_ptr(), into.len()))
+/// The text of the symbolic link at `name` in a directory; with an empty name, of the one that `dir`, an O_PATH
+/// descriptor, refers to.
+pub fn link_text(dir: BorrowedFd, name: &CStr) -> Result<Vec<u8>, Errno> {
+    link_text_from(dir.as_raw_fd(), name)
 }
 
 /// The text of the symbolic link at an absolute path that we made.
-pub fn readlink_path(path: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
-    check(syscall!(libc::SYS_readlinkat, libc::AT_FDCWD, path.as_ptr(), into.as_mut_ptr(), into.len()))
+pub fn link_text_at(path: &CStr) -> Result<Vec<u8>, Errno> {
+    link_text_from(libc::AT_FDCWD, path)
+}
+
+fn link_text_from(dir: RawFd, name: &CStr) -> Result<Vec<u8>, Errno> {
+    // A path of PATH_MAX that has been removed says so behind it.
+    let mut text = vec![0; libc::PATH_MAX as usize + 16];
+    let len = check(syscall!(libc::SYS_readlinkat, dir, name.as_ptr(), text.as_mut_ptr(), text.len()))?;
+    text.truncate(len);
+    Ok(text)
 }
 
 /// Opens an absolute path that we made, such as a link of /proc/self/fd.
@@ -628,15 +637,6 @@ pub fn forbid_core() -> Result<(), Errno> {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let was = std::ptr::null_mut::<libc::rlimit>();
     check(syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, was)).map(drop)
-}
-
-/// Puts /dev/null in the place of the standard descriptors.
-pub fn close_standard_descriptors() -> Result<(), Errno> {
-    let null = open_path(c"/dev/null", libc::O_RDWR, 0)?;
-    for number in 0..=2 {
-        check(syscall!(libc::SYS_dup3, null.as_raw_fd(), number, 0))?;
-    }
-    Ok(())
 }
 
 /// Marks every descriptor from `first` on as to be closed by exec.

@@ -48,9 +48,7 @@ impl Service<'_> {
         let (address, size) = (self.arg(0), self.arg(1));
         let dir = self.caller.kernel_directory()?;
         self.place_of(&dir)?;
-        let mut path = vec![0; libc::PATH_MAX as usize + 16];
-        let len = sys::readlink_path(&own_link(dir.as_fd()), &mut path)?;
-        path.truncate(len);
+        let mut path = sys::link_text_at(&own_link(dir.as_fd()))?;
         if sys::stat(dir.as_fd())?.st_nlink == 0 {
             return Err(Errno::NOENT.into());
         }

@@ -4,7 +4,7 @@ use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::listener::Answer;
-use crate::lookup::{Opened, own_link};
+use crate::lookup::own_link;
 use crate::sys;
 use rights::{Right, Rights};
 use std::os::fd::{AsFd, OwnedFd};
@@ -123,10 +123,10 @@ impl Service<'_> {
         {
             return Err(Errno::RESTARTSYS.into());
         }
-        let fd = match opened? {
-            Opened::New(fd) if flags & libc::O_PATH != 0 => readable(&fd)?,
-            Opened::New(fd) | Opened::Own(fd) => fd,
-        };
+        let mut fd = opened?;
+        if flags & libc::O_PATH != 0 {
+            fd = readable(&fd)?;
+        }
         let stat = sys::stat(fd.as_fd())?;
         let terminal = stat.st_mode & libc::S_IFMT == libc::S_IFCHR && stat.st_rdev == libc::makedev(5, 0);
         if terminal && !self.caller.shares_terminal() {

@@ -20,7 +20,7 @@ impl Service<'_> {
             }
         }
         let last = if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { Last::Keep } else { last };
-        Ok(self.start(path)?.handle(last, path.needs)?.fd)
+        self.start(path)?.handle(last, path.needs)
     }
 
     /// A copy of the descriptor, or the working directory for AT_FDCWD.
@@ -29,7 +29,7 @@ impl Service<'_> {
             return self.descriptor(dirfd, needs);
         }
         let here = crate::lookup::Start::at(&self.guard.held, self.caller, dirfd, b".".to_vec())?;
-        Ok(here.handle(Last::Follow, needs)?.fd)
+        here.handle(Last::Follow, needs)
     }
 
     pub(super) fn stat(&self, keep: bool) -> Served {
@@ -107,10 +107,7 @@ impl Service<'_> {
         let link = if text.is_empty() && path.dirfd != libc::AT_FDCWD {
             // Of the link that an O_PATH descriptor refers to.
             let fd = self.descriptor(path.dirfd, path.needs.difference(&LOOKUP))?;
-            let mut link = vec![0; libc::PATH_MAX as usize];
-            let len = sys::readlink(fd.as_fd(), c"", &mut link)?;
-            link.truncate(len);
-            link
+            sys::link_text(fd.as_fd(), c"")?
         } else {
             crate::lookup::Start::at(&self.guard.held, self.caller, path.dirfd, text)?
                 .read_link(path.needs)?
