@@ -123,7 +123,14 @@ fn attack(name: &str) {
 /// Where the programs, and a copy of pimento that everyone may start, are.
 fn shared() -> &'static Path {
     static SHARED: OnceLock<PathBuf> = OnceLock::new();
+    extern "C" fn clean() {
+        if let Some(dir) = SHARED.get() {
+            let _ = fs::remove_dir_all(dir);
+        }
+    }
     SHARED.get_or_init(|| {
+        // SAFETY: it only removes files, and runs before anything that it uses is gone.
+        unsafe { libc::atexit(clean) };
         let dir = std::env::temp_dir().join(format!("pimento-attacks-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
