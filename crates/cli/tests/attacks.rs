@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -160,9 +160,27 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = self.bystander.kill();
         let _ = self.bystander.wait();
-        let _ = fs::remove_dir_all(&self.dir);
+        if fs::remove_dir_all(&self.dir).is_err() {
+            unlock(&self.dir);
+            let _ = fs::remove_dir_all(&self.dir);
+        }
     }
 }
+
+/// Takes flags back, such as root's immutable, by which a file could not be removed.
+fn unlock(path: &Path) {
+    if path.symlink_metadata().is_ok_and(|meta| meta.is_file() || meta.is_dir())
+        && let Ok(file) = fs::File::open(path)
+    {
+        // SAFETY: FS_IOC_SETFLAGS reads one number, borrowed for the call.
+        unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_SETFLAGS, &raw const NO_FLAGS) };
+    }
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        unlock(&entry.path());
+    }
+}
+
+static NO_FLAGS: libc::c_long = 0;
 
 impl Fixture {
     fn new(user: u32) -> Fixture {
