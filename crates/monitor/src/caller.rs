@@ -332,6 +332,8 @@ impl<'a> Caller<'a> {
 
     /// Writes all of `from` at `address`.
     pub fn write(&self, address: u64, from: &[u8]) -> Result<(), Fail> {
+        // The thread is named by its number: the later this is asked, the less can come between.
+        self.valid()?;
         match as_monitor(|| sys::write_memory(self.notif.tid, address, from)) {
             Ok(len) if len == from.len() => Ok(()),
             _ => Err(Errno::FAULT.into()),

@@ -413,7 +413,12 @@ fn tree(launch: &Launch, program: &Path) -> Result<Tree, LaunchError> {
     let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
     for held in &launch.held {
         let opens = !held.rights.intersection(&Rights::of(&[Right::READ, Right::WRITE])).is_empty();
-        let missing = FLOOR.difference(&held.rights);
+        // Whole rights, so that they have names: a right may include another that is there.
+        let missing = rights::RIGHTS
+            .iter()
+            .map(|row| Rights::of(&[row.right]))
+            .filter(|right| FLOOR.contains(right) && !held.rights.contains(right))
+            .fold(Rights::NONE, |missing, right| missing.union(&right));
         if opens && !missing.is_empty() {
             return Err(LaunchError::NotWithheld { path: held.path.clone(), missing });
         }
