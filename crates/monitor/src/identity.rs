@@ -33,6 +33,8 @@ pub struct Status {
     pub threads: u32,
     /// Signals pending for the thread or its process that would interrupt a call.
     pub interrupting: u64,
+    /// Its inheritable, permitted and effective capabilities.
+    pub capabilities: [u64; 3],
     /// Who it is.
     pub identity: Identity,
 }
@@ -52,6 +54,7 @@ impl Status {
             umask: 0o022,
             threads: 1,
             interrupting: 0,
+            capabilities: [0; 3],
             identity: Identity {
                 uid: 0,
                 euid: 0,
@@ -86,7 +89,12 @@ impl Status {
                     status.identity.groups =
                         value.split_whitespace().filter_map(|word| word.parse().ok()).collect();
                 }
-                b"CapEff" => status.identity.capabilities = hex(),
+                b"CapInh" => status.capabilities[0] = hex(),
+                b"CapPrm" => status.capabilities[1] = hex(),
+                b"CapEff" => {
+                    status.capabilities[2] = hex();
+                    status.identity.capabilities = hex();
+                }
                 b"SigPnd" | b"ShdPnd" => pending |= hex(),
                 b"SigBlk" => blocked = hex(),
                 b"SigIgn" => ignored = hex(),

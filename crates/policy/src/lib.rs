@@ -267,6 +267,8 @@ pub enum Op {
     /// Something asked of the process (or thread) that the call's [`Arg::Pid`] names, that changes nothing: hosted, it
     /// may be kin.
     AboutProcess,
+    /// The capabilities of a process or thread that is named in memory: `capget(2)`.
+    Capabilities,
     /// A descriptor of a process by its number: `pidfd_open(2)`.
     OpenProcess,
     /// A message with everything about it in memory: `sendmsg(2)`.

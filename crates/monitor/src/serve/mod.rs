@@ -177,6 +177,7 @@ impl Service<'_> {
             Op::Kill => self.kill(),
             Op::KillThread | Op::KillTask => self.kill_thread(),
             Op::OfProcess | Op::AboutProcess => self.of_process(),
+            Op::Capabilities => self.capabilities(),
             Op::OpenProcess => self.open_process(),
             Op::SendMessage => self.send_message(),
             Op::SendMessages => self.send_messages(),

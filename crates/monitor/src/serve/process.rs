@@ -140,6 +140,39 @@ impl Service<'_> {
         Ok(Answer::GoOn)
     }
 
+    /// The header has a version and a pid, the data a triple of 32-bit sets for each 32 capabilities.
+    pub(super) fn capabilities(&self) -> Served {
+        const VERSIONS: [(u32, usize); 3] = [(0x1998_0330, 1), (0x2007_1026, 2), (0x2008_0522, 2)];
+        let [header]: [u64; 1] = self.caller.read_words(self.arg(0))?;
+        let (version, pid) = (header as u32, (header >> 32) as i32);
+        let data = self.arg(1);
+        let Some((_, words)) = VERSIONS.into_iter().find(|(known, _)| *known == version) else {
+            // Told the version that it should speak, which is no error if that was all it asked.
+            self.caller.write(self.arg(0), &VERSIONS[2].0.to_ne_bytes())?;
+            return if data == 0 { Ok(Answer::Value(0)) } else { Err(Errno::INVAL.into()) };
+        };
+        if pid < 0 {
+            return Err(Errno::INVAL.into());
+        }
+        let status = if pid == 0 || pid as u32 == self.caller.tid() {
+            self.caller.status()?
+        } else if self.is_own(pid) || self.caller.is_kin(pid as u32) {
+            Status::read(pid as u32)?
+        } else {
+            return Err(self.stranger(pid));
+        };
+        if data == 0 {
+            return Ok(Answer::Value(0));
+        }
+        let [inheritable, permitted, effective] = status.capabilities;
+        let bytes: Vec<u8> = (0..words)
+            .flat_map(|word| [effective, permitted, inheritable].map(|set| (set >> (32 * word)) as u32))
+            .flat_map(u32::to_ne_bytes)
+            .collect();
+        self.caller.write(data, &bytes)?;
+        Ok(Answer::Value(0))
+    }
+
     pub(super) fn split_directories(&self) -> Served {
         self.caller.splits_directories();
         Ok(Answer::GoOn)

@@ -126,8 +126,7 @@ pub(super) const CALLS: &[Call] = calls! {
     getresuid 118 148 (Out, Out, Out) [Allow] "the process's own";
     getresgid 120 150 (Out, Out, Out) [Allow] "the process's own";
     getgroups 115 158 (Size, Out) [Allow] "the process's own";
-    capget 125 90 (InOut, Out) [Allow]
-        "its own capabilities; another pid's, named in memory, are public in /proc anyway";
+    capget 125 90 (InOut, Out) [Ask; do Capabilities] "its own: the pid is in memory";
     setuid 105 146 (Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
     setgid 106 144 (Int) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
     setreuid 113 145 (Int, Int) [Ask; do Credentials]
