@@ -465,9 +465,10 @@ impl<'a> Start<'a> {
         let mut cursor = Cursor { held: self.held, node: 0, below: Vec::new() };
         let mut todo: Vec<Vec<u8>> = components(&literal).rev().map(<[u8]>::to_vec).collect();
         let (mut links, mut wandered) = (0, false);
-        // `x/.` is the directory itself, not a name in the one around it.
-        let parent = parent && split_last(&self.path).1.split(|&byte| byte == b'/').next() != Some(b".");
-        let follow = last == Last::Follow || (self.path.ends_with(b"/") && !parent);
+        // `x/.` is the directory itself, not a name in the one around it, and if x is a link, it is followed.
+        let dotted = split_last(&self.path).1.split(|&byte| byte == b'/').next() == Some(b".");
+        let parent = parent && !dotted;
+        let follow = last == Last::Follow || dotted || (self.path.ends_with(b"/") && !parent);
         // Which of the rest the caller named itself: a link's own last component is always followed.
         while let Some(name) = todo.pop() {
             let is_last = todo.is_empty();
