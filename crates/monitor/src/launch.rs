@@ -427,7 +427,9 @@ fn tree(launch: &Launch, program: &Path) -> Result<Tree, LaunchError> {
     if launch.default_set {
         defaults::hold(&mut tree, &here.join(program)).map_err(cannot(program))?;
         // The working directory can be named, if not listed: programs ask where they are.
-        let _ = tree.hold(&here, Rights::NONE, Only::All);
+        if !tree.covers(&here) {
+            let _ = tree.hold(&here, Rights::NONE, Only::All);
+        }
     }
     defaults::hold_proc(&mut tree, !launch.default_set);
     Ok(tree)
