@@ -21,12 +21,8 @@ pub struct Process {
     cwd: Mutex<Option<WorkingDirectory>>,
     /// The thread whose chdir was let go on and may not have happened yet; 0: none; [`SEVERAL`].
     moving: AtomicU32,
-    /// Its umask, or [`UNKNOWN`].
-    umask: AtomicU32,
 }
 
-/// No umask has this value.
-const UNKNOWN: u32 = u32::MAX;
 /// More threads than one have changed directory at a time: of such a process nothing is remembered.
 const SEVERAL: u32 = u32::MAX;
 
@@ -119,17 +115,19 @@ impl Processes {
             Some(first) => first.process,
             None => {
                 let pidfd = Arc::new(self.open(|| sys::pidfd_open(tgid))?);
-                Arc::new(Process {
-                    tgid,
-                    pidfd,
-                    cwd: Mutex::new(None),
-                    moving: AtomicU32::new(0),
-                    umask: AtomicU32::new(UNKNOWN),
-                })
+                Arc::new(Process { tgid, pidfd, cwd: Mutex::new(None), moving: AtomicU32::new(0) })
             }
         };
-        let own =
-            if tid == tgid { None } else { self.open(|| sys::pidfd_open_thread(tid)).ok().map(Arc::new) };
+        let own = if tid == tgid {
+            None
+        } else {
+            match self.open(|| sys::pidfd_open_thread(tid)) {
+                Ok(own) => Some(Arc::new(own)),
+                // A kernel that has no such descriptors.
+                Err(Errno::INVAL) => None,
+                Err(errno) => return Err(errno),
+            }
+        };
         if !valid() {
             return Err(Errno::SRCH);
         }
@@ -178,20 +176,24 @@ impl Processes {
     pub fn kin(&self, pid: u32) -> Option<OwnedFd> {
         let process = sys::pidfd_open(pid).ok()?;
         let lives = |pidfd: &OwnedFd| !matches!(sys::pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH));
-        let mut at = pid;
+        let (mut at, mut here) = (pid, process.try_clone().ok()?);
         // Deeper than any tree of processes that a machine has.
         for _ in 0..100_000 {
             let parent = parent_of(at)?;
+            // It lives, so the number was its own when its parent was read.
+            if !lives(&here) {
+                return None;
+            }
             if parent == self.monitor {
                 return lives(&process).then_some(process);
             }
             if parent <= 1 {
                 return None;
             }
-            // While its descriptor is held, the number is the parent's, if it still is one after that was opened.
+            // The parent's, if it still is the parent after its descriptor was opened.
             let pidfd = sys::pidfd_open(parent).ok()?;
-            if parent_of(at)? == parent && lives(&pidfd) {
-                at = parent;
+            if parent_of(at)? == parent && lives(&here) && lives(&pidfd) {
+                (at, here) = (parent, pidfd);
             }
         }
         None
@@ -407,20 +409,9 @@ impl<'a> Caller<'a> {
         Ok(status)
     }
 
-    /// Its umask.
+    /// Its umask. Read anew: threads that change it at a time leave no order to remember it by.
     pub fn umask(&self) -> Result<u32, Fail> {
-        let known = self.thread.process.umask.load(Ordering::SeqCst);
-        if known != UNKNOWN && !self.directories_vary() {
-            return Ok(known);
-        }
-        let umask = self.status()?.umask;
-        self.thread.process.umask.store(umask, Ordering::SeqCst);
-        Ok(umask)
-    }
-
-    /// It is about to change its umask.
-    pub fn changes_umask(&self, mask: u32) {
-        self.thread.process.umask.store(mask & 0o777, Ordering::SeqCst);
+        Ok(self.status()?.umask)
     }
 
     /// Its identity; None: the monitor's own.

@@ -171,13 +171,16 @@ impl Held {
     /// Marks the procfs mounted at `path`, with the rights of the held directory around it besides `rights`.
     pub fn hold_proc(&mut self, path: &Path, rights: Rights) -> Result<(), Errno> {
         let node = self.hold(path, Rights::NONE, Only::All)?;
-        let covering = self.rights(node);
+        let covering = match &self.nodes[node].what {
+            What::Directory { rights, .. } => *rights,
+            _ => Rights::NONE,
+        };
         let what = &mut self.nodes[node].what;
         let (What::Above(dir) | What::Directory { dir, .. } | What::Proc { dir, .. }) = what else {
             return Err(Errno::NOTDIR);
         };
         let dir = dir.try_clone().map_err(|_| Errno::MFILE)?;
-        *what = What::Proc { dir, rights: covering.difference(&ABOVE).union(&rights) };
+        *what = What::Proc { dir, rights: covering.union(&rights) };
         Ok(())
     }
 

@@ -542,7 +542,7 @@ impl<'a> Start<'a> {
             let how = OpenHow { flags, mode: 0, resolve: LITERAL };
             let fd = match sys::openat2(cursor.dir()?, &c_string(&name)?, &how) {
                 Ok(fd) => fd,
-                Err(Errno::NOENT) if is_last => return Ok((cursor, End::Name(name))),
+                Err(Errno::NOENT) if is_last && !dotted => return Ok((cursor, End::Name(name))),
                 Err(errno) => return Err(errno.into()),
             };
             match sys::stat(fd.as_fd())?.st_mode & libc::S_IFMT {
@@ -551,7 +551,7 @@ impl<'a> Start<'a> {
                     expand(&sys::link_text(fd.as_fd(), c"")?, &mut cursor, &mut todo)?;
                 }
                 libc::S_IFDIR => cursor.below.push((fd, name)),
-                _ if is_last => return Ok((cursor, End::Name(name))),
+                _ if is_last && !dotted => return Ok((cursor, End::Name(name))),
                 _ => return Err(Errno::NOTDIR.into()),
             }
         }

@@ -68,6 +68,7 @@ const MACHINE_ENTRIES: &[&str] = &[
     "stat",
     "uptime",
     "version",
+    "sys/crypto/fips_enabled",
     "sys/kernel/cap_last_cap",
     "sys/kernel/hostname",
     "sys/kernel/ngroups_max",
@@ -192,7 +193,12 @@ fn own(
     let at = |rest: &[&str]| Resolved::Entry(Entry::At { path: beneath(&directory, rest), own: true });
     let link = |name: &str| -> Result<Vec<u8>, Errno> {
         let path = CString::new(format!("{directory}/{name}")).map_err(|_| Errno::INVAL)?;
-        as_monitor(|| sys::link_text(mount, &path))
+        if pid == caller.process() {
+            return as_monitor(|| sys::link_text(mount, &path));
+        }
+        // Another's as far as the kernel lets the caller's user, and if it is still kin's.
+        let text = sys::link_text(mount, &path)?;
+        if caller.is_kin(pid) { Ok(text) } else { Err(Errno::NOENT) }
     };
     match rest {
         [] => Ok(at(rest)),

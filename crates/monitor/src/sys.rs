@@ -453,6 +453,16 @@ pub fn has_address(socket: BorrowedFd) -> Result<bool, Errno> {
     Ok((family != libc::AF_INET && family != libc::AF_INET6) || port != 0)
 }
 
+/// Whether a socket is a Unix one.
+pub fn is_unix(socket: BorrowedFd) -> Result<bool, Errno> {
+    let mut domain = 0i32;
+    let mut len: libc::socklen_t = 4;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_DOMAIN);
+    let (socket, value) = (socket.as_raw_fd(), &raw mut domain);
+    check(syscall!(libc::SYS_getsockopt, socket, level, option, value, &raw mut len))?;
+    Ok(domain == libc::AF_UNIX)
+}
+
 /// Makes a socket listen.
 pub fn listen(socket: BorrowedFd, backlog: i32) -> Result<(), Errno> {
     check(syscall!(libc::SYS_listen, socket.as_raw_fd(), backlog)).map(drop)

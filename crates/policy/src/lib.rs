@@ -282,8 +282,6 @@ pub enum Op {
     SplitDirectories,
     /// `listen(2)`: carried out on a copy of the socket, if that has an address already.
     Listen,
-    /// The caller changes its umask: goes on, and is remembered.
-    Umask,
     /// `ioctl(2)`: the commands that need the monitor.
     Ioctl,
     /// `fcntl(2)`: the commands that need the monitor.

@@ -95,6 +95,13 @@ impl Service<'_> {
         let stream = rustix::net::sockopt::socket_type(socket)
             .map_err(|errno| Errno(errno.raw_os_error()))?
             == rustix::net::SocketType::STREAM;
+        let own = self.caller.processes().own_identity().real_user();
+        if self.identity.as_ref().is_some_and(|identity| identity.real_user() != own)
+            && sys::is_unix(socket.as_fd())?
+        {
+            // The receiver would be told that the monitor's user sent it.
+            return Err(Errno::PERM.into());
+        }
         let blocks = flags & libc::MSG_DONTWAIT == 0
             && sys::fcntl(socket.as_fd(), libc::F_GETFL, 0)? as i32 & libc::O_NONBLOCK == 0;
         let parts = self.parts(&header, stream)?;
@@ -102,7 +109,11 @@ impl Service<'_> {
         let now = flags & SENT | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let mut sent = 0;
         loop {
-            let data = self.gather(&parts, sent, if stream { STREAM_CHUNK } else { DATAGRAM_MAX })?;
+            let most = if stream { STREAM_CHUNK } else { DATAGRAM_MAX };
+            let data = match self.gather(&parts, sent, most) {
+                Err(Fail::Errno(_)) if sent > 0 => return Ok(sent),
+                data => data?,
+            };
             match self.send_some(socket, &data, &control, now, blocks) {
                 Ok(len) => sent += len,
                 // What has gone counts; the failure comes back with the next call.

@@ -184,7 +184,6 @@ impl Service<'_> {
             Op::Credentials => self.credentials(),
             Op::SplitDirectories => self.split_directories(),
             Op::Listen => self.listen(),
-            Op::Umask => self.umask(),
             Op::Ioctl => self.ioctl(),
             Op::Fcntl => self.fcntl(),
             Op::Prctl => self.prctl(),

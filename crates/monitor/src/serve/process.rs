@@ -135,11 +135,6 @@ impl Service<'_> {
         Ok(Answer::Value(self.caller.install(&kin, true)? as i64))
     }
 
-    pub(super) fn umask(&self) -> Served {
-        self.caller.changes_umask(self.arg(0) as u32);
-        Ok(Answer::GoOn)
-    }
-
     /// The header has a version and a pid, the data a triple of 32-bit sets for each 32 capabilities.
     pub(super) fn capabilities(&self) -> Served {
         const VERSIONS: [(u32, usize); 3] = [(0x1998_0330, 1), (0x2007_1026, 2), (0x2008_0522, 2)];

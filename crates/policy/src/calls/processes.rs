@@ -52,6 +52,7 @@ pub(super) const CALLS: &[Call] = calls! {
         [When(&[rule(&[clear(0, CLONE_REACH)], Allow)], &DENY);
          hosted When(&[
              rule(&[clear(0, CLONE_REACH), Cond::is(0, CLONE_FS | CLONE_THREAD, CLONE_FS)], Ask),
+             rule(&[clear(0, CLONE_REACH), Cond::is(0, CLONE_FS | CLONE_THREAD, CLONE_THREAD)], Ask),
              rule(&[clear(0, CLONE_REACH)], Allow)
          ], &DENY);
          do SplitDirectories]
@@ -142,7 +143,7 @@ pub(super) const CALLS: &[Call] = calls! {
     setgroups 116 159 (Size, In) [Ask; do Credentials]
         "its own credentials: the monitor acts with the same ones";
     capset 126 91 (In, In) [Ask; do Credentials] "its own credentials: the monitor acts with the same ones";
-    umask 95 166 (Mode) [Allow; hosted Ask; do Umask] "the process's own; the monitor makes files with it";
+    umask 95 166 (Mode) [Allow] "the process's own";
 
     // Settings.
     prctl 157 167 (Command, InOut, InOut, InOut, InOut) [OWN_SETTINGS; do Prctl] "each setting is classified";
@@ -159,12 +160,12 @@ pub(super) const CALLS: &[Call] = calls! {
 
     // Limits and usage.
     getrlimit 97 163 (Int, Out) [Allow] "the process's own";
-    setrlimit 160 164 (Int, In) [Allow; hosted When(&[rule(&[int(0, RLIMIT_CORE)], DENY)], &Allow)]
+    setrlimit 160 164 (Int, In) [Allow; hosted When(&[rule(&[int(0, RLIMIT_CORE)], ABSENT)], &Allow)]
         "the process's own; hosted it has no dumps of core, which are written by a path";
     prlimit64 302 261 (Pid, Int, In, Out)
         [PID;
          hosted When(&[
-             rule(&[int(1, RLIMIT_CORE), not_null(2)], DENY),
+             rule(&[int(1, RLIMIT_CORE), not_null(2)], ABSENT),
              rule(&[int(0, 0)], Allow)
          ], &Ask);
          do OfProcess]

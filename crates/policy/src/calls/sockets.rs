@@ -33,6 +33,10 @@ const ASKED: Verdict = When(
         rule(&[int(1, IP), clear(2, !0x3f & INT)], Descriptors),
         rule(&[int(1, TCP)], Descriptors),
         rule(&[int(1, UDP)], Descriptors),
+        rule(&[int(1, IPV6), int(2, IP6T_SO_GET_INFO)], DENY),
+        rule(&[int(1, IPV6), int(2, IP6T_SO_GET_ENTRIES)], DENY),
+        rule(&[int(1, IPV6), int(2, IP6T_SO_GET_REVISION_MATCH)], DENY),
+        rule(&[int(1, IPV6), int(2, IP6T_SO_GET_REVISION_TARGET)], DENY),
         rule(&[int(1, IPV6)], Descriptors),
         rule(&[int(1, SOL_MPTCP)], Descriptors),
     ],
@@ -44,6 +48,11 @@ const IP: u32 = 0;
 const TCP: u32 = 6;
 const UDP: u32 = 17;
 const IPV6: u32 = 41;
+/// Netfilter's, which at this level lie among the others.
+const IP6T_SO_GET_INFO: u32 = 64;
+const IP6T_SO_GET_ENTRIES: u32 = 65;
+const IP6T_SO_GET_REVISION_MATCH: u32 = 68;
+const IP6T_SO_GET_REVISION_TARGET: u32 = 69;
 const MPTCP: u32 = 262;
 const SOL_MPTCP: u32 = 284;
 const UNIX: u32 = 1;
