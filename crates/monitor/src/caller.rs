@@ -175,7 +175,6 @@ impl Processes {
     /// The process of this number, if it descends from the monitor.
     pub fn kin(&self, pid: u32) -> Option<OwnedFd> {
         let process = sys::pidfd_open(pid).ok()?;
-        let lives = |pidfd: &OwnedFd| !matches!(sys::pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH));
         let (mut at, mut here) = (pid, process.try_clone().ok()?);
         // Deeper than any tree of processes that a machine has.
         for _ in 0..100_000 {
@@ -205,6 +204,11 @@ impl Processes {
     }
 }
 
+/// Whether the process or thread is still there, if only as a zombie. One of another user's is, too: EPERM.
+fn lives(pidfd: &OwnedFd) -> bool {
+    !matches!(sys::pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH))
+}
+
 /// The parent of a process.
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
@@ -226,7 +230,6 @@ impl Threads {
 impl Thread {
     /// Whether this is still the thread of that number.
     fn is(&self, tid: u32) -> bool {
-        let lives = |pidfd: &OwnedFd| !matches!(sys::pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH));
         match &self.own {
             Some(own) => lives(own),
             None => {

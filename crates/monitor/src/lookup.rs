@@ -155,16 +155,14 @@ impl<'a> Start<'a> {
     /// The absolute path, as far as it is known, for the report and for walking.
     fn literal(&self) -> Vec<u8> {
         match &self.from {
-            From::Root => self.path.clone(),
+            From::Root | From::Beyond { .. } => self.path.clone(),
             From::Within { path, .. } => join(path, &self.path),
-            From::Beyond { .. } => self.path.clone(),
         }
     }
 
     /// Opens with `flags` (which an openat2 understands) and `mode`.
     pub fn open(&self, flags: i32, mode: u32, needs: Rights) -> Result<OwnedFd, Fail> {
-        let flags =
-            (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
+        let flags = own_flags(flags);
         let how = |resolve| OpenHow { flags, mode: u64::from(mode), resolve };
         if let Some(fd) = self.fast(needs, &how)? {
             return Ok(fd);
@@ -182,18 +180,14 @@ impl<'a> Start<'a> {
         needs: Rights,
         resolve: u64,
     ) -> Result<OwnedFd, Fail> {
-        let flags =
-            (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64;
+        let flags = own_flags(flags);
         let base = match (&self.from, self.held.descend(&self.literal())) {
             (From::Beyond { dir }, _) => {
                 self.check(Rights::ALL, needs)?;
                 dir
             }
             (From::Within { dir, path }, (node, rest)) if self.held.descend(path).0 == node => {
-                self.check(
-                    self.held.rights_of_name(node, trim_slash(split_last(trim_slash(rest)).1)),
-                    needs,
-                )?;
+                self.check(self.held.rights_of_name(node, last_name(rest)), needs)?;
                 if !matches!(self.held.what(node), What::Directory { .. }) || self.held.has_children(node) {
                     return self.open_unresolved(resolve, flags as i32, mode, needs);
                 }
@@ -213,7 +207,7 @@ impl<'a> Start<'a> {
     }
 
     /// What a lookup by the kernel has found, unless the monitor is what it is about: in a procfs that is not in the
-    /// tree `self` is the monitor, and /dev/tty is the monitor's terminal.
+    /// tree `self` is the monitor.
     fn seen(&self, fd: OwnedFd) -> Result<OwnedFd, Fail> {
         if sys::statfs(fd.as_fd())?.f_type == PROC_SUPER_MAGIC {
             return Err(Fail::outside(self.literal()));
@@ -372,13 +366,12 @@ impl<'a> Start<'a> {
             return self.seen(fd.map_err(|fail| self.left(fail))?).map(Some);
         };
         let What::Directory { dir, .. } = self.held.what(node) else { return Ok(None) };
-        let last = trim_slash(split_last(trim_slash(&rest)).1);
         let nested = self.held.has_children(node);
         // Where directories are held within this one, only the letters of the path tell which of them it enters.
         if nested && components(&rest).any(|name| name == b"..") {
             return Ok(None);
         }
-        self.check(self.held.rights_of_name(node, last), needs)?;
+        self.check(self.held.rights_of_name(node, last_name(&rest)), needs)?;
         let resolve = if nested { LITERAL } else { BENEATH };
         let (base, path) = self.base(node, dir.as_fd(), &rest);
         match sys::openat2(base, &c_string(path)?, &how(resolve)) {
@@ -647,6 +640,16 @@ fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Fail> {
 
 fn c_string(path: &[u8]) -> Result<CString, Errno> {
     CString::new(path).map_err(|_| Errno::INVAL)
+}
+
+/// The flags of a descriptor of the monitor's: closed by exec, and no terminal that it opens becomes its own.
+fn own_flags(flags: i32) -> u64 {
+    (flags | libc::O_CLOEXEC | if flags & libc::O_PATH == 0 { libc::O_NOCTTY } else { 0 }) as u64
+}
+
+/// The last component, without slashes.
+fn last_name(path: &[u8]) -> &[u8] {
+    split_last(trim_slash(path)).1
 }
 
 fn trim_slash(path: &[u8]) -> &[u8] {
