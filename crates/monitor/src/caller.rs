@@ -2,8 +2,8 @@
 
 use crate::errno::Errno;
 use crate::fail::Fail;
-use crate::identity::{Identity, Status, as_monitor};
-use crate::listener::Listener;
+use crate::identity::{self, Identity, Status, as_monitor};
+use crate::listener::{Answer, Listener};
 use crate::sys::{self, Notif};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
@@ -58,9 +58,12 @@ pub struct Processes {
     most: usize,
     /// The identity that everything started with.
     own: Identity,
-    /// The monitor's number: every process under it descends from it.
-    monitor: u32,
+    /// The monitor's number, if every process under it descends from it; None: those that entered by themselves know
+    /// nobody but themselves.
+    monitor: Option<u32>,
     session: usize,
+    /// The umask that everything started with.
+    umask: u32,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +90,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Processes {
     /// None yet. The monitor may have `descriptors` open.
-    pub fn new(descriptors: u64) -> Result<Processes, Errno> {
+    pub fn new(descriptors: u64, hosted: bool) -> Result<Processes, Errno> {
         Ok(Processes {
             threads: Mutex::new(Threads { by_tid: HashMap::new(), sweep_at: 64 }),
             epoch: AtomicU64::new(0),
@@ -96,8 +99,9 @@ impl Processes {
             seen: Mutex::default(),
             most: usize::try_from(descriptors / 4).unwrap_or(usize::MAX),
             own: Identity::own()?,
-            monitor: std::process::id(),
+            monitor: hosted.then(std::process::id),
             session: sys::getsid(0)?,
+            umask: sys::own_umask(),
         })
     }
 
@@ -109,7 +113,7 @@ impl Processes {
         {
             return Ok(thread);
         }
-        let tgid = Status::read(tid)?.tgid;
+        let tgid = self.process_of(tid)?;
         let first = lock(&self.threads).by_tid.get(&tgid).filter(|first| first.is(tgid)).cloned();
         let process = match first {
             Some(first) => first.process,
@@ -151,6 +155,20 @@ impl Processes {
         Ok(thread)
     }
 
+    /// The process of a thread. Without procfs a process's first thread is known by that only such have a descriptor, and
+    /// another by whom it belongs to of those that are known.
+    fn process_of(&self, tid: u32) -> Result<u32, Errno> {
+        if identity::has_proc() {
+            return Ok(Status::read(tid)?.tgid);
+        }
+        if self.open(|| sys::pidfd_open(tid)).is_ok() {
+            return Ok(tid);
+        }
+        let known: HashSet<u32> =
+            lock(&self.threads).by_tid.values().map(|thread| thread.process.tgid).collect();
+        known.into_iter().find(|&tgid| sys::is_thread_of(tgid, tid)).ok_or(Errno::SRCH)
+    }
+
     /// Opens a descriptor of a process; if there is no room for one, after those of the dead are closed.
     fn open(&self, open: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
         match open() {
@@ -167,6 +185,11 @@ impl Processes {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// From now on credentials are read for each call.
+    pub fn credentials_vary(&self) {
+        self.credentials_vary.store(true, Ordering::SeqCst);
+    }
+
     /// The monitor's own identity.
     pub fn own_identity(&self) -> &Identity {
         &self.own
@@ -174,6 +197,7 @@ impl Processes {
 
     /// The process of this number, if it descends from the monitor.
     pub fn kin(&self, pid: u32) -> Option<OwnedFd> {
+        let monitor = self.monitor?;
         let process = sys::pidfd_open(pid).ok()?;
         let (mut at, mut here) = (pid, process.try_clone().ok()?);
         // Deeper than any tree of processes that a machine has.
@@ -183,7 +207,7 @@ impl Processes {
             if !lives(&here) {
                 return None;
             }
-            if parent == self.monitor {
+            if parent == monitor {
                 return lives(&process).then_some(process);
             }
             if parent <= 1 {
@@ -200,7 +224,9 @@ impl Processes {
 
     /// Whether a process under the monitor once had this number, and nobody has it now.
     pub fn has_ended(&self, pid: u32) -> bool {
-        lock(&self.seen).contains(&pid) && matches!(sys::pidfd_open(pid), Err(Errno::SRCH))
+        self.monitor.is_some()
+            && lock(&self.seen).contains(&pid)
+            && matches!(sys::pidfd_open(pid), Err(Errno::SRCH))
     }
 }
 
@@ -272,6 +298,11 @@ impl<'a> Caller<'a> {
     /// Whether it still waits: what was read of it was its own, not that of a thread which got its number since.
     pub fn still_there(&self) -> Result<(), Errno> {
         if self.listener.is_valid(self.notif.id) { Ok(()) } else { Err(Errno::SRCH) }
+    }
+
+    /// Lets the call go on, before its service is over.
+    pub fn go_on(&self) {
+        self.listener.answer(self.notif.id, Answer::GoOn);
     }
 
     /// A path at `address`, without its NUL.
@@ -413,8 +444,9 @@ impl<'a> Caller<'a> {
     }
 
     /// Its umask. Read anew: threads that change it at a time leave no order to remember it by.
+    /// Without procfs it is the one that its process entered with.
     pub fn umask(&self) -> Result<u32, Fail> {
-        Ok(self.status()?.umask)
+        if identity::has_proc() { Ok(self.status()?.umask) } else { Ok(self.processes.umask) }
     }
 
     /// Its identity; None: the monitor's own.
@@ -428,7 +460,7 @@ impl<'a> Caller<'a> {
 
     /// It is about to change its credentials: from now on they are read for each call.
     pub fn changes_credentials(&self) {
-        self.processes.credentials_vary.store(true, Ordering::SeqCst);
+        self.processes.credentials_vary();
     }
 
     /// The process of this number, if it is under the same monitor.

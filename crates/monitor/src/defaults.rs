@@ -172,7 +172,7 @@ fn started_by(program: &Path) -> Vec<PathBuf> {
 }
 
 /// The PT_INTERP of a 64-bit ELF file.
-fn elf_loader(head: &[u8]) -> Option<PathBuf> {
+pub fn elf_loader(head: &[u8]) -> Option<PathBuf> {
     if !head.starts_with(b"\x7fELF\x02") {
         return None;
     }

@@ -14,6 +14,8 @@ pub struct Features {
     pub fchmodat2: bool,
     /// Linux 6.6: answers wake the caller on the monitor's CPU. Without, they take several times as long.
     pub sync_wake_up: bool,
+    /// A procfs at /proc, which a chroot may lack.
+    pub proc: bool,
 }
 
 impl Features {
@@ -22,12 +24,14 @@ impl Features {
         Features::probe_without(&std::env::var("PIMENTO_WITHOUT").unwrap_or_default())
     }
 
-    fn probe_without(without: &str) -> Features {
+    /// Asks the kernel, but for what this list switches off.
+    pub fn probe_without(without: &str) -> Features {
         let wanted = |name| !without.split(',').any(|word| word == name);
         Features {
             landlock: if wanted("landlock") { sys::landlock_abi().unwrap_or(0) } else { 0 },
             fchmodat2: wanted("fchmodat2") && !matches!(sys::probe_fchmodat2(), Err(Errno::NOSYS)),
             sync_wake_up: wanted("sync-wake-up"),
+            proc: wanted("proc"),
         }
     }
 }
@@ -38,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_feature_can_be_switched_off() {
-        let without = Features::probe_without("fchmodat2,landlock,sync-wake-up");
-        assert_eq!(without, Features { landlock: 0, fchmodat2: false, sync_wake_up: false });
+        let without = Features::probe_without("fchmodat2,landlock,proc,sync-wake-up");
+        assert_eq!(without, Features { landlock: 0, fchmodat2: false, sync_wake_up: false, proc: false });
     }
 }

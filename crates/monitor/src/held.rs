@@ -53,6 +53,9 @@ struct Node {
 #[derive(Debug)]
 pub struct Held {
     nodes: Vec<Node>,
+    /// Whether a descriptor is what it is, wherever it lies, and a lookup from it stays strictly beneath it: for those who
+    /// entered by themselves. Then only what names no descriptor is looked up here.
+    pub strict: bool,
 }
 
 /// What may be done with a directory above a held one: whatever `ls -ld` asks of it, which is its attributes too.
@@ -80,7 +83,12 @@ impl Held {
             given: false,
             children: BTreeMap::new(),
         };
-        Ok(Held { nodes: vec![root] })
+        Ok(Held { nodes: vec![root], strict: false })
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.len() == 1
     }
 
     /// Holds what is at `path`, an absolute path, with `rights` besides those that it may have already, and with it

@@ -3,8 +3,11 @@
 //! capabilities, and puts its own back afterwards.
 
 use crate::errno::Errno;
+use crate::features::Features;
 use crate::sys;
 use std::cell::RefCell;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Who a thread is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +42,29 @@ pub struct Status {
     pub identity: Identity,
 }
 
+/// Whether /proc is no procfs, as in a chroot.
+static NO_PROC: AtomicBool = AtomicBool::new(false);
+
+/// Looks whether /proc is a procfs. What else may be there, others may have written.
+pub fn look_for_proc(features: &Features) {
+    const PROC_SUPER_MAGIC: libc::c_long = 0x9fa0;
+    let found = sys::open_path(c"/proc", libc::O_PATH | libc::O_DIRECTORY, 0)
+        .and_then(|proc| sys::statfs(proc.as_fd()))
+        .is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
+    NO_PROC.store(!found || !features.proc, Ordering::SeqCst);
+}
+
+/// Whether /proc is a procfs.
+pub fn has_proc() -> bool {
+    !NO_PROC.load(Ordering::Relaxed)
+}
+
 impl Status {
     /// Reads that of a thread.
     pub fn read(tid: u32) -> Result<Status, Errno> {
+        if !has_proc() {
+            return Err(Errno::NOENT);
+        }
         let text = std::fs::read(format!("/proc/{tid}/status"))
             .map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EIO)))?;
         Ok(Status::parse(&text))

@@ -3,6 +3,7 @@
 #[cfg(not(target_arch = "x86_64"))]
 compile_error!("the monitor reads calls by x86_64's numbers and structures; other architectures come later");
 
+pub mod attach;
 pub mod attached;
 mod caller;
 mod defaults;

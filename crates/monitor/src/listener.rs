@@ -20,6 +20,8 @@ pub enum Answer {
     Error(Errno),
     /// The kernel carries it out.
     GoOn,
+    /// It has been answered already.
+    Given,
 }
 
 impl Listener {
@@ -56,6 +58,7 @@ impl Listener {
             Answer::Value(value) => sys::notif_send(self.fd.as_fd(), id, value, 0, false),
             Answer::Error(Errno(error)) => sys::notif_send(self.fd.as_fd(), id, 0, error, false),
             Answer::GoOn => sys::notif_send(self.fd.as_fd(), id, 0, 0, true),
+            Answer::Given => Ok(()),
         };
     }
 

@@ -129,7 +129,18 @@ impl Cursor<'_> {
 impl<'a> Start<'a> {
     /// For a path relative to `dirfd` of the caller, which may be AT_FDCWD.
     pub fn at(held: &'a Held, caller: &'a Caller<'a>, dirfd: i32, path: Vec<u8>) -> Result<Start<'a>, Fail> {
-        let from = if path.starts_with(b"/") {
+        let from = if held.strict && dirfd == libc::AT_FDCWD {
+            // The filter refuses these itself, but for what is held by its path.
+            if !path.starts_with(b"/") {
+                return Err(Fail::outside(path));
+            }
+            From::Root
+        } else if held.strict {
+            if path.starts_with(b"/") {
+                return Err(Fail::lacking(path, Rights::NONE));
+            }
+            From::Beyond { dir: std::sync::Arc::new(caller.descriptor(dirfd)?) }
+        } else if path.starts_with(b"/") {
             From::Root
         } else if dirfd == libc::AT_FDCWD {
             let (dir, path) = caller.working_directory()?;

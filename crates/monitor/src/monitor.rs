@@ -10,6 +10,7 @@ use crate::watch::{self, INTERRUPT, Watch};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -67,6 +68,46 @@ struct Bench {
     workers: usize,
 }
 
+/// The first threads, made before there is anything to serve: afterwards it would be too late to say that there are none
+/// to be had.
+#[derive(Debug)]
+pub struct Staff {
+    watch: Sender<Arc<Monitor>>,
+    worker: Sender<Arc<Monitor>>,
+}
+
+impl Staff {
+    /// Makes them.
+    pub fn hire() -> io::Result<Staff> {
+        watch::interrupt_blocked_workers();
+        let (watch, monitor) = mpsc::channel::<Arc<Monitor>>();
+        spawn("watch", move || {
+            if let Ok(monitor) = monitor.recv() {
+                monitor.keep_watch();
+            }
+        })?;
+        let (worker, monitor) = mpsc::channel::<Arc<Monitor>>();
+        spawn("worker", move || {
+            if let Ok(monitor) = monitor.recv() {
+                monitor.work_to_the_end();
+            }
+        })?;
+        Ok(Staff { watch, worker })
+    }
+
+    /// Has them serve.
+    pub fn start(self, monitor: &Arc<Monitor>) {
+        monitor.crew.bench().workers += 1;
+        // They wait for nothing else.
+        let _ = self.worker.send(monitor.clone());
+        let _ = self.watch.send(monitor.clone());
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(body).map(drop)
+}
+
 impl Crew {
     fn bench(&self) -> MutexGuard<'_, Bench> {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,10 +117,11 @@ impl Crew {
 impl Monitor {
     /// Over a listener.
     pub fn new(listener: Listener, guard: Guard, report: bool, descriptors: u64) -> Result<Monitor, Errno> {
+        let processes = Processes::new(descriptors, guard.hosted)?;
         Ok(Monitor {
             listener,
             guard,
-            processes: Processes::new(descriptors)?,
+            processes,
             report: report.then(Report::default),
             watch: Watch::default(),
             crew: Crew::default(),
@@ -88,23 +130,22 @@ impl Monitor {
 
     /// Starts serving.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
-        watch::interrupt_blocked_workers();
-        let monitor = self.clone();
-        thread::Builder::new().name("watch".into()).stack_size(STACK).spawn(move || monitor.keep_watch())?;
-        self.hire()
+        Staff::hire().map(|staff| staff.start(self))
     }
 
     fn hire(self: &Arc<Self>) -> io::Result<()> {
         let monitor = self.clone();
         self.crew.bench().workers += 1;
-        let hired = thread::Builder::new().name("worker".into()).stack_size(STACK).spawn(move || {
-            monitor.work();
-            monitor.crew.bench().workers -= 1;
-        });
+        let hired = spawn("worker", move || monitor.work_to_the_end());
         if hired.is_err() {
             self.crew.bench().workers -= 1;
         }
-        hired.map(drop)
+        hired
+    }
+
+    fn work_to_the_end(&self) {
+        self.work();
+        self.crew.bench().workers -= 1;
     }
 
     /// Looks after the workers for as long as the monitor lives.

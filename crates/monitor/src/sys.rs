@@ -475,6 +475,77 @@ pub fn poll(fd: BorrowedFd, events: i16, timeout: i32) -> Result<usize, Errno> {
     check(unsafe { libc::poll(&raw mut pollfd, 1, timeout) }.into())
 }
 
+// --- tracing ------------------------------------------------------------------------------------------------
+
+/// What happened to a thread that [`trace`] was called for.
+pub enum Traced {
+    /// It is gone.
+    Ended,
+    /// It has become another program, which has not run yet. Its number is its process's now.
+    Started(u32),
+    /// Its call is over, and it has not left the kernel yet.
+    Stopped(u32),
+    /// It is about to get a signal.
+    Signalled(u32, i32),
+}
+
+/// Traces a thread, which stops before the first instruction of a program that it becomes, or else when its call is over.
+/// To be let go by the same thread of ours. Should we die first, so does it.
+pub fn trace(tid: u32) -> Result<(), Errno> {
+    let options = libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_EXITKILL;
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_SEIZE, tid, 0, options))?;
+    let stops = check(syscall!(libc::SYS_ptrace, libc::PTRACE_INTERRUPT, tid, 0, 0)).map(drop);
+    if stops.is_err() {
+        let_go(tid, 0);
+    }
+    stops
+}
+
+/// Waits for something to happen to what this thread traces.
+pub fn wait_for_traced() -> Result<Traced, Errno> {
+    let mut status = 0;
+    loop {
+        // SAFETY: status is borrowed for the call.
+        let result = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+        let pid = match check(result.into()) {
+            Ok(pid) => pid as u32,
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(errno),
+        };
+        return Ok(match (libc::WIFSTOPPED(status), status >> 16) {
+            (false, _) => Traced::Ended,
+            (true, libc::PTRACE_EVENT_EXEC) => Traced::Started(pid),
+            (true, libc::PTRACE_EVENT_STOP) => Traced::Stopped(pid),
+            (true, _) => Traced::Signalled(pid, libc::WSTOPSIG(status)),
+        });
+    }
+}
+
+/// Lets a stopped thread go on untraced, with a signal or (0) without.
+pub fn let_go(tid: u32, signal: i32) {
+    let _ = check(syscall!(libc::SYS_ptrace, libc::PTRACE_DETACH, tid, 0, signal));
+}
+
+/// What the call of a stopped thread has come to, as the register has it.
+pub fn traced_result(tid: u32) -> Result<i64, Errno> {
+    registers(tid).map(|registers| registers.rax as i64)
+}
+
+/// Has it come to something else.
+pub fn set_traced_result(tid: u32, result: i64) {
+    if let Ok(mut registers) = registers(tid) {
+        registers.rax = result as u64;
+        let _ = check(syscall!(libc::SYS_ptrace, libc::PTRACE_SETREGS, tid, 0, &raw const registers));
+    }
+}
+
+fn registers(tid: u32) -> Result<libc::user_regs_struct, Errno> {
+    // SAFETY: struct user_regs_struct is plain data for which all zeroes is a value.
+    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_GETREGS, tid, 0, &raw mut registers))?;
+    Ok(registers)
+}
+
 // --- Landlock -----------------------------------------------------------------------------------------------
 
 /// `struct landlock_ruleset_attr`, as of ABI 6.
@@ -544,9 +615,9 @@ pub fn unshare_fs() -> Result<(), Errno> {
     check(syscall!(libc::SYS_unshare, libc::CLONE_FS)).map(drop)
 }
 
-/// Sets this thread's umask (it has one of its own, see [`unshare_fs`]).
-pub fn umask(mask: u32) {
-    syscall!(libc::SYS_umask, mask);
+/// Sets this thread's umask (it has one of its own, see [`unshare_fs`]), and returns what it was.
+pub fn umask(mask: u32) -> u32 {
+    syscall!(libc::SYS_umask, mask) as u32
 }
 
 /// Sets this thread's file system user; the kernel moves the file capabilities with it.
@@ -624,14 +695,92 @@ pub fn getpgid(pid: u32) -> Result<usize, Errno> {
     check(syscall!(libc::SYS_getpgid, pid))
 }
 
+/// Sets this thread's capabilities to these, of which it has at least those, and clears the ambient ones.
+pub fn keep_capabilities(effective: u64, permitted: u64) -> Result<(), Errno> {
+    const PR_CAP_AMBIENT_CLEAR_ALL: u64 = 4;
+    let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
+    let mut has = [CapData::default(); 2];
+    check(syscall!(libc::SYS_capget, &raw mut header, has.as_mut_ptr()))?;
+    let data = [0, 1].map(|word| {
+        let half = |set: u64| (set >> (32 * word)) as u32;
+        let permitted = half(permitted) & has[word].permitted;
+        CapData { effective: half(effective) & permitted, permitted, inheritable: 0 }
+    });
+    let _ = prctl(libc::PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+    check(syscall!(libc::SYS_capset, &raw mut header, data.as_ptr())).map(drop)
+}
+
+/// The umask of this process, which has one thread.
+pub fn own_umask() -> u32 {
+    let own = umask(0o077);
+    umask(own);
+    own
+}
+
+/// The process that made this socket's peer.
+pub fn peer(socket: BorrowedFd) -> Result<u32, Errno> {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    check(syscall!(
+        libc::SYS_getsockopt,
+        socket.as_raw_fd(),
+        libc::SOL_SOCKET,
+        libc::SO_PEERCRED,
+        &raw mut credentials,
+        &raw mut len
+    ))?;
+    Ok(credentials.pid as u32)
+}
+
+/// Receives one descriptor from a socket, waiting for it.
+pub fn receive_descriptor(socket: BorrowedFd) -> Result<OwnedFd, Errno> {
+    let mut byte = [0u8];
+    let mut data = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+    let mut control = [0u64; 3];
+    // SAFETY: struct msghdr is plain data for which all zeroes is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control);
+    let flags = libc::MSG_CMSG_CLOEXEC;
+    check(syscall!(libc::SYS_recvmsg, socket.as_raw_fd(), &raw mut message, flags))?;
+    // A `struct cmsghdr` of one descriptor: length, level and kind, the number.
+    let expected = (libc::SOL_SOCKET as u64) | (libc::SCM_RIGHTS as u64) << 32;
+    if message.msg_controllen < 20 || control[0] != 20 || control[1] != expected {
+        return Err(Errno::INVAL);
+    }
+    owned((control[2] as u32).into())
+}
+
+/// Waits until a descriptor's other side is gone; false if the wait was interrupted.
+pub fn has_hung_up(fd: BorrowedFd) -> bool {
+    matches!(poll(fd, 0, -1), Ok(1))
+}
+
+/// Raises this process's soft limits to the hard ones, and returns how many descriptors it may have. It writes no core.
+pub fn raise_limits() -> Result<u64, Errno> {
+    for resource in
+        [libc::RLIMIT_AS, libc::RLIMIT_DATA, libc::RLIMIT_NPROC, libc::RLIMIT_CPU, libc::RLIMIT_FSIZE]
+    {
+        raise_limit(resource)?;
+    }
+    forbid_core()?;
+    Ok(raise_descriptor_limit()?.rlim_max)
+}
+
 /// Raises the soft limit on descriptors to the hard one, and returns what the limit was.
 pub fn raise_descriptor_limit() -> Result<libc::rlimit, Errno> {
+    raise_limit(libc::RLIMIT_NOFILE)
+}
+
+fn raise_limit(resource: libc::__rlimit_resource_t) -> Result<libc::rlimit, Errno> {
     let mut was = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let get = (&raw mut was, std::ptr::null::<libc::rlimit>());
-    check(syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, get.1, get.0))?;
+    check(syscall!(libc::SYS_prlimit64, 0, resource, get.1, get.0))?;
     let all = libc::rlimit { rlim_cur: was.rlim_max, rlim_max: was.rlim_max };
     let none = std::ptr::null_mut::<libc::rlimit>();
-    check(syscall!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, &raw const all, none))?;
+    check(syscall!(libc::SYS_prlimit64, 0, resource, &raw const all, none))?;
     Ok(was)
 }
 
@@ -766,17 +915,4 @@ pub fn wait_for(pid: u32) {
     let mut status = 0;
     // SAFETY: status is borrowed for the call.
     unsafe { libc::waitpid(pid as i32, &raw mut status, 0) };
-}
-
-/// Lets this process's parent go on, should it be stopped.
-pub fn continue_parent() {
-    let parent = syscall!(libc::SYS_getppid);
-    if parent > 1 {
-        let _ = check(syscall!(libc::SYS_kill, parent, libc::SIGCONT));
-    }
-}
-
-/// Sends a signal to this process.
-pub fn signal_own_process(signal: i32) {
-    let _ = check(syscall!(libc::SYS_kill, std::process::id(), signal));
 }

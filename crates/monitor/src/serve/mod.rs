@@ -41,6 +41,8 @@ type Served = Result<Answer, Fail>;
 /// What every service needs, whoever calls.
 #[derive(Debug)]
 pub struct Guard {
+    /// Whether this is `pimento run`, or a process that entered by itself.
+    pub hosted: bool,
     /// What is held.
     pub held: Held,
     /// What the filter lets through on any descriptor: such rights need not be looked up again.
@@ -89,9 +91,10 @@ pub fn serve(
     let asked = service.path_arg(0).map(|path| path.needs);
     conclude_with(
         asked.unwrap_or(Rights::NONE),
-        match policy::resolve(call, true, caller.args()) {
+        match policy::resolve(call, guard.hosted, caller.args()) {
             // The filter asks only when it counts refusals, or knows less than the table.
             Resolved::Allow => Ok(Answer::GoOn),
+            Resolved::Deny(rights::ECAPMODE) if service.is_about_libraries() => service.act(),
             Resolved::Deny(rights::ECAPMODE) => Err(Fail::outside(service.denied_object())),
             Resolved::Deny(errno) => Err(Fail::Errno(Errno(errno))),
             Resolved::Descriptors | Resolved::Ask => service.act(),
@@ -189,6 +192,14 @@ impl Service<'_> {
             Op::Prctl => self.prctl(),
             Op::Capsicum => self.capsicum(),
         }
+    }
+
+    /// Whether a process that entered by itself asks for a path that a library directory may be held for: looking and
+    /// opening, what a loader does. The lookup decides.
+    fn is_about_libraries(&self) -> bool {
+        use Op::{Access, Open, OpenHow, ReadLink, Stat, StatLink, Statx};
+        let looks = matches!(self.call.op, Open | OpenHow | Stat | StatLink | Statx | Access | ReadLink);
+        !self.guard.hosted && looks && self.path_arg(0).is_ok_and(|path| path.dirfd == libc::AT_FDCWD)
     }
 
     /// An argument, as 64 bits.

@@ -1,0 +1,590 @@
+//! A process puts itself into capability mode: its own side of it. The other side is [`crate::attached`].
+//!
+//! What is at stake is that everything happens or nothing, that nothing is left behind, and that whatever other threads
+//! do meanwhile (hold the allocator's lock, fork, exec, wait for children), it works. So, in this order:
+//!
+//! 1. A *helper* thread, unknown to the C library, with a copy of the descriptor table. What it opens no thread of the
+//!    process sees, and no child that one of them forks meanwhile inherits; the listener above all, with which a process
+//!    could answer its own calls. It sets no_new_privs for itself alone: should the filter be refused, nothing has changed.
+//!    The thread that called sleeps until it ends.
+//! 2. The *monitor*: a program of its own, executed from memory, so that it has none of this process's locks, threads,
+//!    secrets or memory. Its parent, the *go-between*, ends at once: it is nobody's child that could be waited for.
+//! 3. When the monitor has said that it is ready, the helper installs the filter on all threads, and the *keeper*, a
+//!    process that shares the helper's descriptor table but was made before the filter, hands the listener over.
+
+mod raw;
+
+use crate::attached;
+use crate::errno::Errno;
+use crate::sys;
+use raw::call;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// How a process enters capability mode.
+///
+/// ```no_run
+/// use monitor::attach::Attach;
+///
+/// // The executable of the monitor: crates/image has it.
+/// let image: &'static [u8] = &[];
+/// Attach { image, libraries: Vec::new() }.enter()?;
+/// # Ok::<(), monitor::attach::EnterError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Attach {
+    /// The monitor, a static executable.
+    pub image: &'static [u8],
+    /// Directories from which dynamically linked programs, when they are started by descriptor, may take their loader and
+    /// their libraries, by absolute paths: names with `.so` in them, to be read. FreeBSD's LD_LIBRARY_PATH_FDS.
+    pub libraries: Vec<PathBuf>,
+}
+
+/// Why a process could not enter capability mode. Nothing has changed then.
+///
+/// ```
+/// use monitor::attach::EnterError;
+///
+/// let error = EnterError::Kernel { feature: "seccomp filters", release: "3.5" };
+/// assert!(error.to_string().contains("Linux 3.5"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnterError {
+    /// The process is under another supervisor's seccomp listener.
+    #[error(
+        "already under another seccomp listener (a container's supervisor, a tracer): the kernel has room for one"
+    )]
+    OtherListener,
+    /// Some thread has seccomp filters that the calling thread has not, so that one filter for all is refused.
+    #[error(
+        "another thread has seccomp filters that this thread has not: enter before they are installed, or install them \
+         on all threads"
+    )]
+    OtherFilters,
+    /// The process has unshared its pid namespace, but nobody lives in the new one: a monitor would have to be its init.
+    #[error(
+        "the process has unshared its pid namespace for its children: fork first, and enter in the child"
+    )]
+    PidNamespace,
+    /// The kernel lacks something that there is no way around.
+    #[error("this kernel lacks {feature}, which came with Linux {release}")]
+    Kernel {
+        /// What it is called.
+        feature: &'static str,
+        /// The release that has it.
+        release: &'static str,
+    },
+    /// Something else failed.
+    #[error("{step}: {}", Errno(*errno))]
+    System {
+        /// What was being done.
+        step: &'static str,
+        /// What the kernel said.
+        errno: i32,
+    },
+}
+
+impl EnterError {
+    /// The nearest errno, for interfaces that have nothing else.
+    ///
+    /// ```
+    /// assert_eq!(monitor::attach::EnterError::OtherListener.errno(), 16); // EBUSY
+    /// ```
+    pub fn errno(&self) -> i32 {
+        match self {
+            EnterError::OtherListener => libc::EBUSY,
+            EnterError::OtherFilters => libc::ESRCH,
+            EnterError::PidNamespace => libc::EINVAL,
+            EnterError::Kernel { .. } => libc::ENOSYS,
+            EnterError::System { errno, .. } => *errno,
+        }
+    }
+}
+
+/// Whether the process is in capability mode, as its monitor says: FreeBSD's `cap_getmode(2)`.
+///
+/// ```
+/// assert!(!monitor::attach::is_entered());
+/// ```
+pub fn is_entered() -> bool {
+    sys::is_in_capability_mode()
+}
+
+/// The step that failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+enum Step {
+    None,
+    Clone,
+    Image,
+    Socket,
+    Namespace,
+    Exec,
+    Start,
+    Access,
+    NoNewPrivs,
+    Seccomp,
+}
+
+impl Step {
+    fn error(self, errno: i32) -> EnterError {
+        let system = |step| EnterError::System { step, errno };
+        match (self, errno) {
+            (Step::Seccomp, libc::EBUSY) => EnterError::OtherListener,
+            (Step::Seccomp, libc::ESRCH) => EnterError::OtherFilters,
+            (Step::Seccomp, libc::EINVAL) => EnterError::Kernel {
+                feature: "waiting for notifications that only fatal signals interrupt (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)",
+                release: "5.19",
+            },
+            (Step::Seccomp, libc::ENOSYS) => {
+                EnterError::Kernel { feature: "seccomp filters", release: "3.5" }
+            }
+            (Step::Seccomp, _) => system("installing the seccomp filter"),
+            (Step::NoNewPrivs, _) => system("giving up set-user-id programs"),
+            (Step::Access, _) => system("letting the monitor reach the process"),
+            (Step::Namespace, _) => EnterError::PidNamespace,
+            (Step::Image, _) => system("putting the monitor into memory"),
+            (Step::Socket, _) => system("making a socket"),
+            (Step::Exec, libc::EACCES) => {
+                system("executing the monitor from memory (is the sysctl vm.memfd_noexec 2?)")
+            }
+            (Step::Exec, _) => system("executing the monitor from memory"),
+            (Step::Start, _) => system("starting the monitor"),
+            (Step::Clone | Step::None, _) => system("making a thread"),
+        }
+    }
+}
+
+/// What the threads and processes at work here share. It outlives them all.
+struct Work {
+    image: &'static [u8],
+    argv: *const *const c_char,
+    filter: Fprog,
+    capabilities: Capabilities,
+    stacks: Stacks,
+    /// What the helper has opened, by number in its table.
+    memory: c_int,
+    ours: c_int,
+    theirs: c_int,
+    /// What failed: [`Step`], and its errno.
+    failed: (AtomicU32, AtomicI32),
+    /// The keeper's orders, a futex: [`WAIT`], [`HAND_OVER`] or [`GO`].
+    orders: AtomicU32,
+    listener: AtomicI32,
+    /// Not 0 while the keeper lives, a futex.
+    keeper: AtomicU32,
+}
+
+const WAIT: u32 = 0;
+const HAND_OVER: u32 = 1;
+const GO: u32 = 2;
+
+/// `struct sock_fprog`.
+#[repr(C)]
+struct Fprog {
+    len: u16,
+    filter: *const filter::Insn,
+}
+
+/// A thread's effective, permitted and inheritable capabilities.
+#[derive(Clone, Copy, Default)]
+struct Capabilities {
+    effective: u64,
+    permitted: u64,
+    inheritable: u64,
+}
+
+/// One stack each, in one mapping.
+struct Stacks(*mut u8);
+
+#[derive(Clone, Copy)]
+enum Of {
+    Helper = 1,
+    GoBetween,
+    Monitor,
+    Keeper,
+}
+
+/// None is deep: the largest thing on one is a control message.
+const STACK: usize = 16 << 10;
+
+impl Stacks {
+    fn new() -> Result<Stacks, i32> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
+        let (size, access) = (STACK * Of::Keeper as usize, libc::PROT_READ | libc::PROT_WRITE);
+        call!(SYS_mmap, 0, size, access, flags, -1i32, 0)
+            .map(|address| Stacks(ptr::with_exposed_provenance_mut(address)))
+    }
+    fn top(&self, of: Of) -> *mut u8 {
+        self.0.wrapping_add(STACK * of as usize)
+    }
+}
+
+impl Drop for Stacks {
+    fn drop(&mut self) {
+        let _ = call!(SYS_munmap, self.0, STACK * Of::Keeper as usize);
+    }
+}
+
+impl Work {
+    fn fail(&self, step: Step, errno: i32) {
+        // Of several failures the first is the cause.
+        if self.failed.0.compare_exchange(0, step as u32, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            self.failed.1.store(errno, Ordering::SeqCst);
+        }
+    }
+    fn has_failed(&self) -> bool {
+        self.failed.0.load(Ordering::SeqCst) != 0
+    }
+    fn clone(&self, of: Of, body: raw::Body, flags: c_int) -> Result<u32, i32> {
+        let argument = ptr::from_ref(self).cast_mut().cast::<c_void>();
+        // SAFETY: each stack is used once, and `self` lives until all have ended: the helper waits for the others, and
+        // its caller for the helper.
+        unsafe { raw::clone(body, self.stacks.top(of), flags, argument, self.keeper.as_ptr()) }
+    }
+}
+
+impl Attach {
+    /// Puts the whole process, every thread, into capability mode; or, on failure, none. Entering again succeeds.
+    ///
+    /// The process becomes dumpable, so that the monitor can reach it, and gets no_new_privs, so that set-id programs are
+    /// plain programs to it.
+    ///
+    /// # Errors
+    /// See [`EnterError`].
+    pub fn enter(&self) -> Result<(), EnterError> {
+        let _turn = Turn::take();
+        if is_entered() {
+            return Ok(());
+        }
+        let capabilities = capabilities().map_err(|errno| Step::Clone.error(errno))?;
+        let program = filter::compile(&filter::Profile {
+            hosted: false,
+            audit: !self.libraries.is_empty(),
+            passes: vec![(0, rights::Rights::ALL)],
+        });
+        let args = self.arguments(&capabilities);
+        let argv: Vec<*const c_char> = args.iter().map(|arg| arg.as_ptr()).chain([ptr::null()]).collect();
+        let mut work = Work {
+            image: self.image,
+            argv: argv.as_ptr(),
+            filter: Fprog { len: program.len() as u16, filter: program.as_ptr() },
+            capabilities,
+            stacks: Stacks::new().map_err(|errno| Step::Clone.error(errno))?,
+            memory: -1,
+            ours: -1,
+            theirs: -1,
+            failed: (AtomicU32::new(0), AtomicI32::new(0)),
+            orders: AtomicU32::new(WAIT),
+            listener: AtomicI32::new(-1),
+            keeper: AtomicU32::new(0),
+        };
+        // A handler that ran in the helper, or in one of the processes that share this memory, would run beside the
+        // thread whose storage it thinks its own.
+        let mask = sys::block_signals(u64::MAX);
+        let thread = libc::CLONE_VM
+            | libc::CLONE_FS
+            | libc::CLONE_SIGHAND
+            | libc::CLONE_THREAD
+            | libc::CLONE_SYSVSEM
+            | libc::CLONE_VFORK;
+        let argument = (&raw mut work).cast::<c_void>();
+        // SAFETY: the helper's stack is used once, and with CLONE_VFORK this returns when the helper has ended.
+        let made =
+            unsafe { raw::clone(help, work.stacks.top(Of::Helper), thread, argument, ptr::null_mut()) };
+        sys::block_signals(mask);
+        made.map_err(|errno| Step::Clone.error(errno))?;
+        match work.failed.0.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            step => Err(STEPS[step as usize % STEPS.len()].error(work.failed.1.load(Ordering::SeqCst))),
+        }
+    }
+
+    fn arguments(&self, capabilities: &Capabilities) -> Vec<CString> {
+        let without = std::env::var("PIMENTO_WITHOUT").unwrap_or_default();
+        let mut args = vec![
+            "pimento-monitor".to_owned().into_bytes(),
+            format!("{}{without}", attached::WITHOUT).into_bytes(),
+            format!("{}{:x},{:x}", attached::CAPABILITIES, capabilities.effective, capabilities.permitted)
+                .into_bytes(),
+        ];
+        for dir in &self.libraries {
+            args.push([attached::LIBRARY.as_bytes(), dir.as_os_str().as_bytes()].concat());
+        }
+        // A NUL cannot be in a path or in the environment.
+        args.into_iter().filter_map(|arg| CString::new(arg).ok()).collect()
+    }
+}
+
+const STEPS: [Step; 10] = [
+    Step::None,
+    Step::Clone,
+    Step::Image,
+    Step::Socket,
+    Step::Namespace,
+    Step::Exec,
+    Step::Start,
+    Step::Access,
+    Step::NoNewPrivs,
+    Step::Seccomp,
+];
+
+/// One thread enters at a time. A lock that a forked child finds taken by a thread that it does not have, it takes over.
+struct Turn;
+
+static TURN: AtomicU32 = AtomicU32::new(0);
+
+impl Turn {
+    fn take() -> Turn {
+        let me = std::process::id();
+        loop {
+            match TURN.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Turn,
+                Err(holder) if holder != me => {
+                    if TURN.compare_exchange(holder, me, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                        return Turn;
+                    }
+                }
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TURN.store(0, Ordering::Release);
+    }
+}
+
+/// `struct __user_cap_header_struct`, version 3 of the calling thread, and two `struct __user_cap_data_struct`.
+const CAP_HEADER: [u32; 2] = [0x2008_0522, 0];
+type CapData = [[u32; 3]; 2];
+
+fn capabilities() -> Result<Capabilities, i32> {
+    let (mut header, mut data): (_, CapData) = (CAP_HEADER, [[0; 3]; 2]);
+    call!(SYS_capget, &raw mut header, &raw mut data)?;
+    let set = |which: usize| u64::from(data[0][which]) | u64::from(data[1][which]) << 32;
+    Ok(Capabilities { effective: set(0), permitted: set(1), inheritable: set(2) })
+}
+
+fn set_capabilities(to: &Capabilities) -> Result<(), i32> {
+    let header = CAP_HEADER;
+    let data: CapData =
+        [0, 32].map(|shift| [to.effective, to.permitted, to.inheritable].map(|set| (set >> shift) as u32));
+    call!(SYS_capset, &raw const header, &raw const data).map(drop)
+}
+
+/// Waits while a futex has this value.
+fn wait_while(word: &AtomicU32, value: u32) {
+    while word.load(Ordering::SeqCst) == value {
+        let _ = call!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, 0);
+    }
+}
+
+/// The helper's work, on a thread of the process with its own descriptor table.
+extern "C" fn help(argument: *mut c_void) -> c_int {
+    // SAFETY: `enter` has made it, and waits for this thread, which is alone with it until it starts others.
+    let opened = open(unsafe { &mut *argument.cast::<Work>() });
+    // SAFETY: as above; from here on it is shared.
+    let work = unsafe { &*argument.cast::<Work>() };
+    if let Err((step, errno)) = opened {
+        work.fail(step, errno);
+        return 0;
+    }
+    let dumpable = call!(SYS_prctl, libc::PR_GET_DUMPABLE).unwrap_or(1);
+    if let Err((step, errno)) = attach(work) {
+        work.fail(step, errno);
+        if dumpable != 1 {
+            let _ = call!(SYS_prctl, libc::PR_SET_DUMPABLE, 0);
+        }
+    }
+    // The keeper waits for its orders, if there is one.
+    let orders = if work.has_failed() { GO } else { HAND_OVER };
+    work.orders.store(orders, Ordering::SeqCst);
+    let _ = call!(SYS_futex, work.orders.as_ptr(), libc::FUTEX_WAKE, 1);
+    while let alive @ 1.. = work.keeper.load(Ordering::SeqCst) {
+        wait_while(&work.keeper, alive);
+    }
+    0
+}
+
+/// Opens what the others need.
+fn open(work: &mut Work) -> Result<(), (Step, i32)> {
+    // Numbers that the monitor's own do not meet.
+    let move_up = |fd: usize| match fd {
+        0..=3 => call!(SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 4).inspect(|_| _ = call!(SYS_close, fd)),
+        fd => Ok(fd),
+    };
+    const MFD_EXEC: u32 = 0x10;
+    let name = c"pimento-monitor".as_ptr();
+    // Before Linux 6.3 there is no such flag.
+    let memory = match call!(SYS_memfd_create, name, libc::MFD_CLOEXEC | MFD_EXEC) {
+        Err(libc::EINVAL) => call!(SYS_memfd_create, name, libc::MFD_CLOEXEC),
+        result => result,
+    };
+    let memory = memory.and_then(move_up).map_err(|errno| (Step::Image, errno))?;
+    work.memory = memory as c_int;
+    raw::write_all(work.memory, work.image).map_err(|errno| (Step::Image, errno))?;
+    let mut pair: [c_int; 2] = [-1; 2];
+    call!(SYS_socketpair, libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr())
+        .map_err(|errno| (Step::Socket, errno))?;
+    for (end, fd) in [&mut work.ours, &mut work.theirs].into_iter().zip(pair) {
+        *end = move_up(fd as usize).map_err(|errno| (Step::Socket, errno))? as c_int;
+    }
+    Ok(())
+}
+
+/// Starts the monitor and installs the filter.
+fn attach(work: &Work) -> Result<(), (Step, i32)> {
+    work.keeper.store(0, Ordering::SeqCst);
+    // A process that reaps its descendants' orphans would find two more children.
+    let mut reaps: c_int = 0;
+    let _ = call!(SYS_prctl, libc::PR_GET_CHILD_SUBREAPER, &raw mut reaps);
+    if reaps != 0 {
+        let _ = call!(SYS_prctl, libc::PR_SET_CHILD_SUBREAPER, 0);
+    }
+    let shared = libc::CLONE_VM | libc::CLONE_FILES;
+    // No exit signal: the process is not told of its end.
+    let started = work.clone(Of::GoBetween, go_between, shared | libc::CLONE_VFORK);
+    if let Ok(pid) = started {
+        let _ = call!(SYS_wait4, pid, 0, libc::__WALL, 0);
+    }
+    if reaps != 0 {
+        let _ = call!(SYS_prctl, libc::PR_SET_CHILD_SUBREAPER, 1);
+    }
+    started.map_err(|errno| (Step::Clone, errno))?;
+    let _ = call!(SYS_close, work.theirs);
+    if work.has_failed() {
+        // Told already.
+        return Err((Step::None, 0));
+    }
+    let mut told = [0u8; 8];
+    match call!(SYS_read, work.ours, told.as_mut_ptr(), told.len()) {
+        Ok(8) => {}
+        Ok(_) => return Err((Step::Start, libc::ECHILD)),
+        Err(errno) => return Err((Step::Start, errno)),
+    }
+    let [a, b, c, d, e, f, g, h] = told;
+    let (errno, monitor) = (i32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
+    if errno != 0 {
+        return Err((Step::Start, errno));
+    }
+    let at = |step| move |errno| (step, errno);
+    call!(SYS_prctl, libc::PR_SET_DUMPABLE, 1).map_err(at(Step::Access))?;
+    // Where Yama lets only ancestors trace. Without Yama there is no such setting.
+    let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
+    call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
+    const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
+    const TSYNC_ESRCH: libc::c_ulong = 1 << 4;
+    let flags = libc::SECCOMP_FILTER_FLAG_TSYNC
+        | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER
+        | TSYNC_ESRCH
+        | WAIT_KILLABLE_RECV;
+    let listener = call!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const work.filter)
+        .map_err(at(Step::Seccomp))?;
+    work.listener.store(listener as c_int, Ordering::SeqCst);
+    Ok(())
+}
+
+/// The monitor's and the keeper's parent, which ends at once.
+extern "C" fn go_between(argument: *mut c_void) -> c_int {
+    // SAFETY: as for the helper, which waits for this process.
+    let work = unsafe { &*argument.cast::<Work>() };
+    if call!(SYS_getpid) == Ok(1) {
+        work.fail(Step::Namespace, libc::EINVAL);
+        return 0;
+    }
+    if let Err(errno) =
+        work.clone(Of::Monitor, become_monitor, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD)
+    {
+        work.fail(Step::Clone, errno);
+    }
+    if work.has_failed() {
+        return 0;
+    }
+    work.keeper.store(1, Ordering::SeqCst);
+    let shared = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
+    if let Err(errno) = work.clone(Of::Keeper, keep, shared) {
+        work.keeper.store(0, Ordering::SeqCst);
+        work.fail(Step::Clone, errno);
+    }
+    0
+}
+
+/// Becomes the monitor, with a descriptor table of its own: 3 is the socket.
+extern "C" fn become_monitor(argument: *mut c_void) -> c_int {
+    // SAFETY: as for the helper. Until this process executes the monitor, the go-between waits.
+    let work = unsafe { &*argument.cast::<Work>() };
+    let become_it = || -> Result<(), (Step, i32)> {
+        let at = |step| move |errno| (step, errno);
+        // The terminal's signals are not for it.
+        call!(SYS_setsid).map_err(at(Step::Start))?;
+        call!(SYS_dup3, work.theirs, 3, 0).map_err(at(Step::Socket))?;
+        const CLOSE_RANGE_CLOEXEC: u32 = 4;
+        call!(SYS_close_range, 4, u32::MAX, CLOSE_RANGE_CLOEXEC).map_err(at(Step::Socket))?;
+        let null = call!(SYS_openat, libc::AT_FDCWD, c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        let standard = null.unwrap_or(3);
+        for number in 0..3 {
+            if standard != number {
+                call!(SYS_dup3, standard, number, 0).map_err(at(Step::Socket))?;
+            }
+        }
+        if null == Ok(standard) && standard < 3 {
+            call!(SYS_fcntl, standard, libc::F_SETFD, 0).map_err(at(Step::Socket))?;
+        }
+        keep_capabilities(&work.capabilities).map_err(at(Step::Access))?;
+        let none = [ptr::null::<c_char>()];
+        call!(SYS_execveat, work.memory, c"".as_ptr(), work.argv, none.as_ptr(), libc::AT_EMPTY_PATH)
+            .map_err(at(Step::Exec))
+            .map(drop)
+    };
+    if let Err((step, errno)) = become_it() {
+        work.fail(step, errno);
+    }
+    1
+}
+
+/// Makes the permitted capabilities outlast the exec: for all but root they would be gone, and with them the reach that
+/// the monitor needs. What root gets beyond them, the monitor gives up at its start.
+fn keep_capabilities(own: &Capabilities) -> Result<(), i32> {
+    if own.permitted == 0 {
+        return Ok(());
+    }
+    set_capabilities(&Capabilities { inheritable: own.inheritable | own.permitted, ..*own })?;
+    for capability in (0..64).filter(|bit| own.permitted & (1 << bit) != 0) {
+        // Root may be forbidden to, and does not need it.
+        let _ = call!(SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+    }
+    Ok(())
+}
+
+/// Hands the listener over: the keeper's work. It has no filter, and ends before `enter` returns.
+extern "C" fn keep(argument: *mut c_void) -> c_int {
+    // SAFETY: as for the helper, which waits until this process has ended.
+    let work = unsafe { &*argument.cast::<Work>() };
+    wait_while(&work.orders, WAIT);
+    if work.orders.load(Ordering::SeqCst) == HAND_OVER {
+        let listener = work.listener.load(Ordering::SeqCst);
+        let mut byte = [0u8];
+        let mut data = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+        // A `struct cmsghdr` and one descriptor, padded to the kernel's alignment.
+        #[repr(C, align(8))]
+        struct Control {
+            len: usize,
+            level: c_int,
+            kind: c_int,
+            fd: c_int,
+        }
+        let control = Control { len: 20, level: libc::SOL_SOCKET, kind: libc::SCM_RIGHTS, fd: listener };
+        let message =
+            [0, 0, (&raw mut data) as usize, 1, (&raw const control) as usize, size_of::<Control>(), 0];
+        // Should this fail, the monitor ends, and every call that is asked about with it: fail closed.
+        let _ = call!(SYS_sendmsg, work.ours, message.as_ptr(), libc::MSG_NOSIGNAL);
+    }
+    0
+}
