@@ -1,0 +1,95 @@
+//! Builds `pimento-monitor` as a static executable, which lib.rs includes: a cargo within cargo, since no dependency of
+//! a library can be an executable.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// What it is made of.
+const CRATES: &[&str] = &["monitor", "filter", "policy", "rights"];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say("error", &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
+    let [cargo, manifest, out, target] = ["CARGO", "CARGO_MANIFEST_DIR", "OUT_DIR", "TARGET"]
+        .map(|name| PathBuf::from(env::var_os(name).expect("cargo sets it for build scripts")));
+    let workspace = manifest.ancestors().nth(2).ok_or("crates/image is not in its workspace")?;
+    for file in ["Cargo.toml", "Cargo.lock", "crates/image/build.rs"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(file).display());
+    }
+    for of in CRATES {
+        for path in ["Cargo.toml", "src"] {
+            println!("cargo::rerun-if-changed={}", workspace.join("crates").join(of).join(path).display());
+        }
+    }
+
+    let nested = target_dir(&out, &target).ok_or("OUT_DIR is not where cargo puts it")?;
+    let mut cargo = Command::new(cargo);
+    cargo
+        .args([
+            "build",
+            "--quiet",
+            "--color=never",
+            "--locked",
+            "--package=pimento-monitor",
+            "--bin=pimento-monitor",
+        ])
+        .args(["--profile=image".as_ref(), "--target".as_ref(), target.as_os_str()])
+        .args(["--manifest-path".as_ref(), workspace.join("Cargo.toml").as_os_str()])
+        .args(["--target-dir".as_ref(), nested.as_os_str()])
+        .env("CARGO_BUILD_BUILD_DIR", &nested)
+        // Where cargo looks for .cargo/config.toml: vendored sources, say.
+        .current_dir(workspace)
+        // Instead of the flags of the outer build: whatever that is for, the monitor is the same.
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static\x1f-Crelocation-model=pic")
+        // Clippy's, and those of the like, are no compilers.
+        .env_remove("RUSTC_WRAPPER")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER");
+    // What the build scripts of the dependencies would take for their own.
+    for (name, _) in env::vars_os() {
+        if ["CARGO_CFG_", "CARGO_FEATURE_"].iter().any(|of| name.to_string_lossy().starts_with(of)) {
+            cargo.env_remove(name);
+        }
+    }
+
+    let done = cargo.output()?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    if !done.status.success() {
+        let hint = if said.contains("-lc") {
+            "\nThe static C library is missing: Debian's libc6-dev has it."
+        } else {
+            ""
+        };
+        return Err(format!("the monitor's executable cannot be built:\n{said}{hint}").into());
+    }
+    say("warning", &said);
+    fs::copy(nested.join(&target).join("image/pimento-monitor"), out.join("pimento-monitor"))?;
+    Ok(())
+}
+
+/// A target directory of its own, since cargo has locked the outer one; beneath that, and the same whatever the outer
+/// profile is, so that the monitor is built once.
+fn target_dir(out: &Path, target: &Path) -> Option<PathBuf> {
+    // TARGET-DIR[/TARGET]/PROFILE/build/…/out
+    let profile = out.ancestors().find(|dir| dir.ends_with("build"))?.parent()?;
+    let outer = profile.parent()?;
+    let outer = if outer.ends_with(target) { outer.parent()? } else { outer };
+    Some(outer.join("monitor-image"))
+}
+
+/// Has cargo print this. It takes single lines only.
+fn say(kind: &str, text: &str) {
+    for line in text.lines() {
+        println!("cargo::{kind}={line}");
+    }
+}
