@@ -1,5 +1,5 @@
-//! The front: the process that was called, while the program runs. It hands signals on, stops when the program
-//! stops, and knows how it ended; and the two ends of its talk with the monitor.
+//! The front: the process that was called, while the program runs. It hands signals on, is stopped by the monitor when
+//! the program stops, and knows how it ended; and the two ends of its talk with the monitor.
 
 use crate::launch::{Ended, Outcome, Refusal, Step};
 use crate::sys::{self, SignalSet};
@@ -29,8 +29,6 @@ pub const FORWARDED: &[i32] = &[
 pub enum Message {
     /// The program could not be started.
     Failed { step: u8, errno: i32 },
-    /// A signal stopped it.
-    Stopped { signal: i32 },
     /// Something was refused.
     Refused(Refusal),
     /// It ended.
@@ -81,10 +79,6 @@ pub fn send(mut front: &UnixStream, message: &Message) {
             bytes.extend([b'F', *step]);
             number(&mut bytes, *errno);
         }
-        Message::Stopped { signal } => {
-            bytes.push(b'S');
-            number(&mut bytes, *signal);
-        }
         Message::Refused(refusal) => {
             bytes.push(b'R');
             text(&mut bytes, &refusal.call);
@@ -122,7 +116,6 @@ fn receive(mut monitor: &UnixStream) -> std::io::Result<Message> {
     let from = &mut monitor;
     Ok(match bytes::<1>(from)?[0] {
         b'F' => Message::Failed { step: bytes::<1>(from)?[0], errno: number(from)? },
-        b'S' => Message::Stopped { signal: number(from)? },
         b'R' => Message::Refused(Refusal {
             call: text(from)?,
             object: text(from)?,
@@ -158,7 +151,6 @@ pub fn attend(monitor: UnixStream, monitor_pid: u32, mask: SignalSet) -> Result<
         }
         match receive(&monitor) {
             Ok(Message::Failed { step, errno }) => break Err(Failure::Step(Step::from_u8(step), errno)),
-            Ok(Message::Stopped { .. }) => stop(),
             Ok(Message::Refused(refusal)) => refused.push(refusal),
             Ok(Message::Ended(ended)) => break Ok(Outcome { ended, refused: std::mem::take(&mut refused) }),
             Err(_) => break Err(Failure::Died),
@@ -170,11 +162,6 @@ pub fn attend(monitor: UnixStream, monitor_pid: u32, mask: SignalSet) -> Result<
     }
     sys::block_signals(mask);
     outcome
-}
-
-/// Stops as the program has: whoever waits for us sees it, and its SIGCONT wakes both.
-fn stop() {
-    sys::signal_own_process(libc::SIGSTOP);
 }
 
 /// Hands a signal on that another process has sent.

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -287,6 +287,7 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     let domain = Domain::new(&tree, &features).map_err(system("preparing the Landlock domain"))?;
     let passes = passes(&tree);
     let guard = Guard {
+        hosted: true,
         held: tree,
         passes,
         features,
@@ -311,14 +312,16 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
         step: "making a socket",
         errno: error.raw_os_error().unwrap_or(libc::EIO),
     })?;
+    // Whatever becomes of us, its signals reach nobody else.
+    let itself = sys::pidfd_open(std::process::id()).map_err(system("opening the own process"))?;
     let mask = front::take_signals();
     let forked = sys::fork().map_err(system("starting the monitor"))?;
     let Some(monitor_pid) = forked else {
         drop(front);
-        let status = attend(start, guard, mask, monitor);
+        let status = attend(start, guard, mask, monitor, itself.as_fd());
         sys::exit_now(status);
     };
-    drop((monitor, start, guard));
+    drop((monitor, start, guard, itself));
     front::let_go(&[0, 1]);
     let outcome = front::attend(front, monitor_pid, mask);
     match outcome {
@@ -464,8 +467,14 @@ fn passes(tree: &Tree) -> Rights {
     passes
 }
 
-/// The monitor's life, from its fork to its last process's end.
-fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -> i32 {
+/// The monitor's life, from its fork to its last process's end. The front is known by its socket and by its pidfd.
+fn attend(
+    start: Start,
+    guard: Guard,
+    mask: sys::SignalSet,
+    front: UnixStream,
+    front_process: BorrowedFd,
+) -> i32 {
     let fail = |step: Step, errno: Errno| {
         front::send(&front, &Message::Failed { step: step as u8, errno: errno.0 });
         1
@@ -524,7 +533,7 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
         sys::kill_child(child, libc::SIGKILL);
     }
     // A signal can stop the program before it has become one, so that is not waited for.
-    reap(child, &front, |ended| {
+    reap(child, front_process, |ended| {
         // The pipe closes with a successful exec, and holds a word of a failed one.
         let mut failed = [0; 5];
         if told.read_exact(&mut failed).is_ok() {
@@ -538,18 +547,30 @@ fn attend(start: Start, guard: Guard, mask: sys::SignalSet, front: UnixStream) -
     0
 }
 
-/// Waits for everything beneath, until nothing is left.
-fn reap(program: u32, front: &UnixStream, mut ended: impl FnMut(Ended)) {
+/// Waits for everything beneath, until nothing is left. Stops the front when the program stops: whoever waits for the
+/// front sees it, and their SIGCONT wakes both. If the program ends all the same, the front is woken from here. Both
+/// signals come from this thread, so the second undoes the first; a front that stopped itself could do so after it.
+fn reap(program: u32, front: BorrowedFd, mut tell: impl FnMut(Ended)) {
+    let mut program = Some(program);
+    let mut stopped = false;
     loop {
-        match sys::wait() {
-            Ok(Waited::Stopped(pid, signal)) if pid == program => {
-                front::send(front, &Message::Stopped { signal });
+        let ended = match sys::wait() {
+            Ok(Waited::Stopped(pid, _)) if program == Some(pid) => {
+                stopped = sys::pidfd_signal(front, libc::SIGSTOP, None).is_ok();
+                continue;
             }
-            Ok(Waited::Exited(pid, status)) if pid == program => ended(Ended::Exited(status)),
-            Ok(Waited::Killed(pid, signal)) if pid == program => ended(Ended::Killed(signal)),
-            Ok(_) => {}
+            Ok(Waited::Exited(pid, status)) if program == Some(pid) => Ended::Exited(status),
+            Ok(Waited::Killed(pid, signal)) if program == Some(pid) => Ended::Killed(signal),
+            Ok(_) => continue,
             Err(_) => return,
+        };
+        // Its number may be another's from now on.
+        program = None;
+        if stopped {
+            // First: a stopped front does not read what it is told.
+            let _ = sys::pidfd_signal(front, libc::SIGCONT, None);
         }
+        tell(ended);
     }
 }
 
@@ -562,8 +583,6 @@ fn end(monitor: &Monitor, ended: Ended, front: &UnixStream) {
             &Message::Refused(Refusal { call: call.into(), object, errno, times, allow_with }),
         );
     }
-    // It stopped when the program did; one that was killed while stopped leaves nobody else to wake it.
-    sys::continue_parent();
     front::send(front, &Message::Ended(ended));
 }
 

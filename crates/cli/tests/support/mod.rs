@@ -18,7 +18,7 @@ pub const ECAPMODE: i32 = 1094;
 pub const ENOTCAPABLE: i32 = 1093;
 
 /// Longer than anything here takes, even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(25);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const NOBODY: u32 = 65534;
 
