@@ -16,11 +16,6 @@ static void *opener(void *argument)
     return NULL;
 }
 
-static void slow(double from, const char *what)
-{
-    if (now() - from > 2.0) breach("%s took %.1f s", what, now() - from);
-}
-
 int main(void)
 {
     fifo = in("write/fifo");
@@ -34,24 +29,30 @@ int main(void)
     for (size_t i = 0; i < COUNT(threads); i++)
         if (pthread_create(&threads[i], &small, opener, NULL)) return 99;
     usleep(100000);
+    // What keeps all of them waiting is those that block; what keeps one, a busy machine.
+    double from, best = 1e9, worst = 0;
     for (int i = 0; i < 20; i++) {
         struct stat st;
-        double from = now();
+        from = now();
         MUST_WORK(stat(in("write/file"), &st));
         close(MUST_WORK(open(in("write/file"), O_RDWR)));
-        slow(from, "another's call");
+        double took = now() - from;
+        if (took < best) best = took;
+        if (took > worst) worst = took;
     }
+    printf("others' calls took %.3f to %.3f s\n", best, worst);
+    if (best > 0.5 || worst > 20) breach("others' calls took %.1f to %.1f s", best, worst);
     // Half by a signal, the rest by a peer.
     for (size_t i = 0; i < COUNT(threads) / 2; i++) pthread_kill(threads[i], SIGUSR1);
-    double from = now();
-    while (ended < (int)COUNT(threads) / 2 && now() < from + 8) {
+    from = now();
+    while (ended < (int)COUNT(threads) / 2 && now() < from + 40) {
         for (size_t i = 0; i < COUNT(threads) / 2; i++) usleep(1000);
     }
     printf("%d interrupted in %.1f s\n", interrupted, now() - from);
     if (ended < (int)COUNT(threads) / 2) breach("only %d of the signalled ended", ended);
     int peer = -1;
     from = now();
-    while (ended < (int)COUNT(threads) && now() < from + 8) {
+    while (ended < (int)COUNT(threads) && now() < from + 40) {
         if (peer < 0) peer = open(fifo, O_WRONLY | O_NONBLOCK);
         usleep(1000);
     }

@@ -90,6 +90,9 @@ fn seconds() -> u64 {
 
 const NOBODY: u32 = 65534;
 
+/// Longer than anything here takes, beside what it races for, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn attack(name: &str) {
     let source = sources().join(name).with_extension("c");
     let manner = Manner::read(&fs::read_to_string(&source).unwrap());
@@ -231,12 +234,9 @@ impl Fixture {
         udp.set_nonblocking(true).unwrap();
         own(&dir, user);
         let mut bystander = Command::new("/bin/sleep");
-        bystander
-            .arg("100000")
-            .env("SECRET", environment(&secret))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+        bystander.arg("100000");
         become_user(&mut bystander, user);
+        bystander.env("SECRET", environment(&secret)).stdin(Stdio::null()).stdout(Stdio::null());
         // SAFETY: sigprocmask may be called between fork and exec.
         unsafe {
             bystander.pre_exec(|| {
@@ -248,6 +248,13 @@ impl Fixture {
             });
         }
         let bystander = bystander.spawn().unwrap();
+        // It is what it is to be, before anybody comes for it.
+        let end = Instant::now() + PATIENCE;
+        let name = format!("/proc/{}/comm", bystander.id());
+        while fs::read_to_string(&name).unwrap() != "sleep\n" {
+            assert!(Instant::now() < end, "the bystander does not start");
+            thread::sleep(Duration::from_millis(1));
+        }
         Fixture { dir, user, keeps: true, secret, bystander, tcp, udp, stream, datagrams }
     }
 
@@ -363,7 +370,7 @@ impl Fixture {
             }
             all
         });
-        let end = Instant::now() + Duration::from_secs(20 + 2 * seconds());
+        let end = Instant::now() + PATIENCE + Duration::from_secs(2 * seconds());
         let status = loop {
             match child.try_wait().unwrap() {
                 Some(status) => break status,
@@ -395,8 +402,8 @@ impl Fixture {
                 wrong.push(format!("{path:?} was {was:?} and is {is:?}"));
             }
         }
-        let state = fs::read_to_string(format!("/proc/{}/status", self.bystander.id())).unwrap_or_default();
-        let of = |key: &str| state.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("none").trim();
+        let state = self.bystander_state();
+        let of = |key: &str| field(&state, key);
         if !of("State:").starts_with('S') || of("SigPnd:").parse() != Ok(0) || of("ShdPnd:").parse() != Ok(0)
         {
             let (pending, shared) = (of("SigPnd:"), of("ShdPnd:"));
@@ -414,6 +421,19 @@ impl Fixture {
         quiet("Unix datagram", self.datagrams[0].recv(&mut [0]).as_ref().is_err_and(would_block));
         quiet("abstract datagram", self.datagrams[1].recv(&mut [0]).as_ref().is_err_and(would_block));
         wrong
+    }
+
+    /// What procfs says of the bystander, once it runs no more: its own start may still be going on.
+    fn bystander_state(&self) -> String {
+        let end = Instant::now() + Duration::from_secs(5);
+        loop {
+            let state = fs::read_to_string(format!("/proc/{}/status", self.bystander.id()));
+            let state = state.unwrap_or_default();
+            if !field(&state, "State:").starts_with(['R', 'D']) || Instant::now() > end {
+                return state;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Everything that an attack must not change.
@@ -445,6 +465,11 @@ impl Fixture {
         }
         picture
     }
+}
+
+/// A line's value in a process's status.
+fn field<'s>(status: &'s str, key: &str) -> &'s str {
+    status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or("none").trim()
 }
 
 fn xattrs(path: &Path) -> String {

@@ -9,7 +9,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::process::Stdio;
-use support::{ECAPMODE, ENOTCAPABLE, Running, Scratch, User, have, tree, users};
+use support::{ECAPMODE, ENOTCAPABLE, Running, Scratch, User, eventually, have, tree, users};
 
 /// What is outside: files, a process, servers.
 struct World {
@@ -87,8 +87,10 @@ impl World {
         none(self.datagrams.recv(&mut [0; 8]).err().map(|error| error.kind()));
         assert_eq!(tree(&self.scratch.outside()), self.before);
         assert!(self.victim.0.try_wait().unwrap().is_none(), "the process outside is gone");
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        assert!(status.contains("State:\tS") && status.contains("TracerPid:\t0"), "{status}");
+        let status = || std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        // Its start may still be going on.
+        eventually("the process outside sleeps", || status().contains("State:\tS"));
+        assert!(status().contains("TracerPid:\t0"), "{}", status());
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
         let nice = stat.rsplit(')').next().unwrap().split_whitespace().nth(16);
         assert_eq!(nice, Some("0"), "somebody changed its priority");

@@ -9,7 +9,7 @@ here $((6 * 7)) $(echo nested $(echo deeper))
 HERE
 tr a-z A-Z <<< "a here-string"
 diff <(seq 3) <(seq 2 4); echo "diff: $?"
-seq 3 | tee >(wc -l > counted) > /dev/null; sleep 0.1; cat counted
+seq 3 | tee >(wc -l > counted) > /dev/null; until [ -s counted ]; do sleep 0.01; done; cat counted
 exec 5<> both; echo five >&5; exec 5>&-; cat both
 exec 6< top; read -r -u 6 first; echo "$first"; exec 6<&-
 set -o noclobber; (echo x > top) 2> clobbered || echo "kept"; set +o noclobber; wc -l < clobbered
@@ -17,7 +17,7 @@ for job in 1 2 3; do (sleep 0.0$job; echo "job $job" > job.$job) & done; wait; c
 sleep 60 & kill $!; wait $!; echo "killed: $?"
 sleep 60 & sleep=$!; kill -STOP $sleep; kill -CONT $sleep; kill -TERM $sleep; wait $sleep; echo "then: $?"
 (exit 9) & wait $!; echo "exited: $?"
-coproc tac; echo up >&"${COPROC[1]}"; echo down >&"${COPROC[1]}"; exec {COPROC[1]}>&-; cat <&"${COPROC[0]}"; wait
+coproc tac; exec 7<&"${COPROC[0]}"; echo up >&"${COPROC[1]}"; echo down >&"${COPROC[1]}"; exec {COPROC[1]}>&-; cat <&7; exec 7<&-; wait
 trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo "in trap"' EXIT
 (trap 'echo sub term; exit 3' TERM; kill -TERM $BASHPID; sleep 1); echo "sub: $?"
 cd tree; pwd; echo *; echo .h* d*/; cd deep/deeper; echo "$OLDPWD $PWD"; cd - ; cd ..; shopt -s globstar; echo **/*; shopt -u globstar
