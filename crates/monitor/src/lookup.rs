@@ -37,6 +37,51 @@ enum From {
     Within { dir: std::sync::Arc<OwnedFd>, path: Vec<u8> },
     /// A directory descriptor that the program was given from outside: all rights, strictly beneath it.
     Beyond { dir: std::sync::Arc<OwnedFd> },
+    /// Such a one of a procfs: its root, and the names from there.
+    BeyondInProc { root: OwnedFd, names: Vec<Vec<u8>> },
+}
+
+/// Where a lookup from a directory of a procfs starts: at the root, by the names that lead from there.
+fn procfs_from(dir: OwnedFd, path: &[u8]) -> Result<From, Fail> {
+    if sys::stat(dir.as_fd())?.st_mode & libc::S_IFMT != libc::S_IFDIR {
+        return Err(Errno::NOTDIR.into());
+    }
+    let outside = || Fail::lacking(path, Rights::of(&[Right::LOOKUP]));
+    // Its links could lead out and in again.
+    let mut depth = 0;
+    for name in components(path) {
+        depth += if name == b".." { -1 } else { 1 };
+        if depth < 0 {
+            return Err(outside());
+        }
+    }
+    let text = sys::link_text_at(&own_link(dir.as_fd()))?;
+    let (mut root, mut above) = (dir, 0);
+    while !is_proc_root(root.as_fd())? {
+        above += 1;
+        let Ok(Dir::Own(parent)) = parent(root.as_fd()) else { return Err(outside()) };
+        root = parent;
+    }
+    let from: Vec<&[u8]> = components(&text).collect();
+    let from = from.get(from.len().wrapping_sub(above)..).ok_or_else(outside)?;
+    let names = from.iter().copied().chain(components(path)).map(<[u8]>::to_vec).collect();
+    Ok(From::BeyondInProc { root, names })
+}
+
+fn is_proc_root(dir: BorrowedFd) -> Result<bool, Errno> {
+    const PROC_ROOT_INO: u64 = 1;
+    Ok(sys::statfs(dir)?.f_type == PROC_SUPER_MAGIC && sys::stat(dir)?.st_ino == PROC_ROOT_INO)
+}
+
+/// The directory above one of a procfs; ENOTDIR for its root's, which is another file system's.
+fn parent<'d>(dir: BorrowedFd) -> Result<Dir<'d>, Errno> {
+    let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+    let above = sys::openat2(dir, c"..", &OpenHow { flags, mode: 0, resolve: libc::RESOLVE_NO_XDEV })?;
+    if sys::statfs(above.as_fd())?.f_type == PROC_SUPER_MAGIC {
+        Ok(Dir::Own(above))
+    } else {
+        Err(Errno::NOTDIR)
+    }
 }
 
 /// The directory at a path beneath another; that itself for an empty path.
@@ -139,7 +184,12 @@ impl<'a> Start<'a> {
             if path.starts_with(b"/") {
                 return Err(Fail::lacking(path, Rights::NONE));
             }
-            From::Beyond { dir: std::sync::Arc::new(caller.descriptor(dirfd)?) }
+            let dir = caller.descriptor(dirfd)?;
+            if sys::statfs(dir.as_fd())?.f_type == PROC_SUPER_MAGIC {
+                procfs_from(dir, &path)?
+            } else {
+                From::Beyond { dir: std::sync::Arc::new(dir) }
+            }
         } else if path.starts_with(b"/") {
             From::Root
         } else if dirfd == libc::AT_FDCWD {
@@ -166,7 +216,7 @@ impl<'a> Start<'a> {
     /// The absolute path, as far as it is known, for the report and for walking.
     fn literal(&self) -> Vec<u8> {
         match &self.from {
-            From::Root | From::Beyond { .. } => self.path.clone(),
+            From::Root | From::Beyond { .. } | From::BeyondInProc { .. } => self.path.clone(),
             From::Within { path, .. } => join(path, &self.path),
         }
     }
@@ -224,6 +274,48 @@ impl<'a> Start<'a> {
             return Err(Fail::outside(self.literal()));
         }
         Ok(fd)
+    }
+
+    /// What a lookup from a descriptor has found; in a procfs, what the caller would have found there.
+    fn seen_beneath(&self, dir: BorrowedFd, fd: OwnedFd, how: OpenHow) -> Result<OwnedFd, Fail> {
+        if !self.held.strict || sys::statfs(fd.as_fd())?.f_type != PROC_SUPER_MAGIC {
+            return self.seen(fd);
+        }
+        drop(fd);
+        let names: Vec<&[u8]> = components(&self.path).collect();
+        if names.contains(&&b".."[..]) {
+            return Err(Fail::outside(self.literal()));
+        }
+        for end in 1..=names.len() {
+            let at = names[..end].join(&b'/');
+            let root = directory(dir, &at).map_err(|_| Fail::outside(self.literal()))?.kept()?;
+            if let Dir::Own(root) = root
+                && is_proc_root(root.as_fd())?
+            {
+                let rest: Vec<Vec<u8>> = names[end..].iter().map(|name| name.to_vec()).collect();
+                return self.open_in_proc(root.as_fd(), &rest, how);
+            }
+        }
+        Err(Fail::outside(self.literal()))
+    }
+
+    /// Opens something of a procfs that a descriptor leads to.
+    fn open_in_proc(&self, root: BorrowedFd, names: &[Vec<u8>], how: OpenHow) -> Result<OwnedFd, Fail> {
+        let flags = how.flags as i32;
+        let keep = flags & libc::O_NOFOLLOW != 0;
+        let entry = self.in_proc(root, names, keep)?;
+        match entry.open(self.caller, root, Rights::ALL, flags, Rights::NONE, &self.path)? {
+            Opened::New(fd) => Ok(fd),
+            Opened::Own(_) => Err(Fail::lacking(self.literal(), Rights::NONE)),
+        }
+    }
+
+    /// What names lead to in a procfs. Its links lead out of it, and its descriptors are no names to open them anew by.
+    fn in_proc(&self, root: BorrowedFd, names: &[Vec<u8>], keep: bool) -> Result<Entry, Fail> {
+        match procfs::resolve(self.caller, root, Rights::ALL, names, keep, &self.path)? {
+            procfs::Resolved::Entry(entry) if keep || !matches!(entry, Entry::Descriptor { .. }) => Ok(entry),
+            _ => Err(Fail::lacking(self.literal(), Rights::NONE)),
+        }
     }
 
     /// Where a narrower lookup goes through more than one held directory: what asks for no more than is done
@@ -300,6 +392,10 @@ impl<'a> Start<'a> {
             mode: 0,
             resolve,
         };
+        if let From::BeyondInProc { root, names } = &self.from {
+            let entry = self.in_proc(root.as_fd(), names, true)?;
+            return Ok(entry.text(self.caller, root.as_fd())?);
+        }
         let fd = match self.fast(needs, &how)? {
             Some(fd) => fd,
             None => {
@@ -332,7 +428,7 @@ impl<'a> Start<'a> {
     fn node(&self) -> Option<(NodeId, Vec<u8>)> {
         let literal = match &self.from {
             From::Root | From::Within { .. } => self.literal(),
-            From::Beyond { .. } => return None,
+            From::Beyond { .. } | From::BeyondInProc { .. } => return None,
         };
         let (node, rest) = self.held.descend(&literal);
         Some((node, rest.to_vec()))
@@ -371,10 +467,14 @@ impl<'a> Start<'a> {
     /// One openat2, where that is enough. None: it has to be walked.
     fn fast(&self, needs: Rights, how: &dyn Fn(u64) -> OpenHow) -> Result<Option<OwnedFd>, Fail> {
         let Some((node, rest)) = self.node() else {
+            if let From::BeyondInProc { root, names } = &self.from {
+                return self.open_in_proc(root.as_fd(), names, how(BENEATH)).map(Some);
+            }
             let From::Beyond { dir } = &self.from else { return Ok(None) };
             self.check(Rights::ALL, needs)?;
             let fd = retry(|| sys::openat2(dir.as_fd(), &c_string(&self.path)?, &how(BENEATH)));
-            return self.seen(fd.map_err(|fail| self.left(fail))?).map(Some);
+            let fd = fd.map_err(|fail| self.left(fail))?;
+            return self.seen_beneath(dir.as_fd(), fd, how(BENEATH)).map(Some);
         };
         let What::Directory { dir, .. } = self.held.what(node) else { return Ok(None) };
         let nested = self.held.has_children(node);
@@ -463,7 +563,7 @@ impl<'a> Start<'a> {
     /// Walks the tree and the directories beneath it. With `parent`, the last component need not be looked at.
     fn walk(&self, last: Last, parent: bool) -> Result<(Cursor<'a>, End), Fail> {
         let literal = self.literal();
-        if let From::Beyond { .. } = self.from {
+        if let From::Beyond { .. } | From::BeyondInProc { .. } = self.from {
             return Err(Fail::lacking(literal, Rights::NONE));
         }
         let mut cursor = Cursor { held: self.held, node: 0, below: Vec::new() };

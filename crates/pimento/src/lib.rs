@@ -1,10 +1,25 @@
 //! Capsicum for stock Linux: capability mode for unprivileged processes, without a patched kernel.
 //!
-//! Now there is [`launch`]: it starts an ordinary program in capability mode under a monitor, with the directories
-//! that it is given and nothing else. It is what `pimento run` is made of. Entering capability mode oneself, limits on
-//! single descriptors and process descriptors come later.
+//! A program sandboxes itself: it opens what it needs, and [enters](enter) capability mode, after which it can use what it
+//! has open and reach nothing else.
 //!
 //! ```no_run
+//! use std::io::{self, Read, Write};
+//!
+//! let mut input = std::fs::File::open("untrusted.gz")?;
+//! pimento::enter()?;
+//! // Whatever takes over the decoder here has standard output and one file, and no file system, network or processes.
+//! let mut bytes = Vec::new();
+//! input.read_to_end(&mut bytes)?;
+//! io::stdout().write_all(&bytes)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Or it starts an ordinary program in capability mode, with the directories that it is given and nothing else, as
+//! `pimento run` does:
+//!
+//! ```no_run
+//! # #[cfg(target_os = "linux")] {
 //! use pimento::launch::{self, Ended, FLOOR, Held, Launch};
 //! use pimento::{Right, Rights};
 //!
@@ -22,7 +37,8 @@
 //!     eprintln!("{} {}: refused {} times", refusal.call, refusal.object, refusal.times);
 //! }
 //! assert!(matches!(outcome.ended, Ended::Exited(_)));
-//! # Ok::<(), launch::LaunchError>(())
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Rights are sets, by FreeBSD's names:
@@ -36,7 +52,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `cargo run -p pimento --example look -- DIR` is a whole program.
+//! On FreeBSD the same functions call the system's own Capsicum; that is not run where this is developed. [`launch`] is
+//! Linux's alone.
+//!
+//! `cargo run -p pimento --example look -- DIR` and `--example untrusted -- FILE` are whole programs.
 
+#[cfg(target_os = "freebsd")]
+mod freebsd;
+#[cfg(target_os = "linux")]
+mod linux;
+mod mode;
+
+pub use mode::{Enter, EnterError, Mode, enter, mode, sandboxed};
+#[cfg(target_os = "linux")]
 pub use monitor::launch;
 pub use rights::{Right, Rights};

@@ -6,7 +6,7 @@
 //! 1. A *helper* thread, unknown to the C library, with a copy of the descriptor table. What it opens no thread of the
 //!    process sees, and no child that one of them forks meanwhile inherits; the listener above all, with which a process
 //!    could answer its own calls. It sets no_new_privs for itself alone: should the filter be refused, nothing has changed.
-//!    The thread that called sleeps until it ends.
+//!    The thread that called compiles the filter meanwhile, and then waits for it.
 //! 2. The *monitor*: a program of its own, executed from memory, so that it has none of this process's locks, threads,
 //!    secrets or memory. Its parent, the *go-between*, ends at once: it is nobody's child that could be waited for.
 //! 3. When the monitor has said that it is ready, the helper installs the filter on all threads, and the *keeper*, a
@@ -22,7 +22,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 /// How a process enters capability mode.
 ///
@@ -163,19 +163,22 @@ impl Step {
 struct Work {
     image: &'static [u8],
     argv: *const *const c_char,
-    filter: Fprog,
+    /// The filter, and its length once it is compiled, a futex; 0 before.
+    filter: AtomicPtr<filter::Insn>,
+    filter_len: AtomicU32,
     capabilities: Capabilities,
     stacks: Stacks,
     /// What the helper has opened, by number in its table.
-    memory: c_int,
-    ours: c_int,
-    theirs: c_int,
+    memory: AtomicI32,
+    ours: AtomicI32,
+    theirs: AtomicI32,
     /// What failed: [`Step`], and its errno.
     failed: (AtomicU32, AtomicI32),
     /// The keeper's orders, a futex: [`WAIT`], [`HAND_OVER`] or [`GO`].
     orders: AtomicU32,
     listener: AtomicI32,
-    /// Not 0 while the keeper lives, a futex.
+    /// Not 0 while they live, futexes.
+    helper: AtomicU32,
     keeper: AtomicU32,
 }
 
@@ -240,11 +243,12 @@ impl Work {
     fn has_failed(&self) -> bool {
         self.failed.0.load(Ordering::SeqCst) != 0
     }
-    fn clone(&self, of: Of, body: raw::Body, flags: c_int) -> Result<u32, i32> {
+    /// Starts one of those at work, which lets `ended` know of its end if the flags ask for that.
+    fn start(&self, of: Of, body: raw::Body, flags: c_int, ended: &AtomicU32) -> Result<u32, i32> {
         let argument = ptr::from_ref(self).cast_mut().cast::<c_void>();
         // SAFETY: each stack is used once, and `self` lives until all have ended: the helper waits for the others, and
         // its caller for the helper.
-        unsafe { raw::clone(body, self.stacks.top(of), flags, argument, self.keeper.as_ptr()) }
+        unsafe { raw::clone(body, self.stacks.top(of), flags, argument, ended.as_ptr()) }
     }
 }
 
@@ -262,25 +266,22 @@ impl Attach {
             return Ok(());
         }
         let capabilities = capabilities().map_err(|errno| Step::Clone.error(errno))?;
-        let program = filter::compile(&filter::Profile {
-            hosted: false,
-            audit: !self.libraries.is_empty(),
-            passes: vec![(0, rights::Rights::ALL)],
-        });
         let args = self.arguments(&capabilities);
         let argv: Vec<*const c_char> = args.iter().map(|arg| arg.as_ptr()).chain([ptr::null()]).collect();
-        let mut work = Work {
+        let work = Work {
             image: self.image,
             argv: argv.as_ptr(),
-            filter: Fprog { len: program.len() as u16, filter: program.as_ptr() },
+            filter: AtomicPtr::new(ptr::null_mut()),
+            filter_len: AtomicU32::new(0),
             capabilities,
             stacks: Stacks::new().map_err(|errno| Step::Clone.error(errno))?,
-            memory: -1,
-            ours: -1,
-            theirs: -1,
+            memory: AtomicI32::new(-1),
+            ours: AtomicI32::new(-1),
+            theirs: AtomicI32::new(-1),
             failed: (AtomicU32::new(0), AtomicI32::new(0)),
             orders: AtomicU32::new(WAIT),
             listener: AtomicI32::new(-1),
+            helper: AtomicU32::new(1),
             keeper: AtomicU32::new(0),
         };
         // A handler that ran in the helper, or in one of the processes that share this memory, would run beside the
@@ -291,11 +292,18 @@ impl Attach {
             | libc::CLONE_SIGHAND
             | libc::CLONE_THREAD
             | libc::CLONE_SYSVSEM
-            | libc::CLONE_VFORK;
-        let argument = (&raw mut work).cast::<c_void>();
-        // SAFETY: the helper's stack is used once, and with CLONE_VFORK this returns when the helper has ended.
-        let made =
-            unsafe { raw::clone(help, work.stacks.top(Of::Helper), thread, argument, ptr::null_mut()) };
+            | libc::CLONE_CHILD_CLEARTID;
+        let made = work.start(Of::Helper, help, thread, &work.helper);
+        if made.is_ok() {
+            let mut program = filter::compile(&filter::Profile {
+                hosted: false,
+                audit: !self.libraries.is_empty(),
+                passes: vec![(0, rights::Rights::ALL)],
+            });
+            work.filter.store(program.as_mut_ptr(), Ordering::SeqCst);
+            set(&work.filter_len, program.len() as u32);
+            wait_while(&work.helper, |alive| alive != 0);
+        }
         sys::block_signals(mask);
         made.map_err(|errno| Step::Clone.error(errno))?;
         match work.failed.0.load(Ordering::SeqCst) {
@@ -379,20 +387,32 @@ fn set_capabilities(to: &Capabilities) -> Result<(), i32> {
     call!(SYS_capset, &raw const header, &raw const data).map(drop)
 }
 
-/// Waits while a futex has this value.
-fn wait_while(word: &AtomicU32, value: u32) {
-    while word.load(Ordering::SeqCst) == value {
+/// Waits while a futex has such a value, and returns the first other one.
+fn wait_while(word: &AtomicU32, such: impl Fn(u32) -> bool) -> u32 {
+    loop {
+        let value = word.load(Ordering::SeqCst);
+        if !such(value) {
+            return value;
+        }
         let _ = call!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, 0);
     }
 }
 
+/// Sets a futex, and wakes who waits for it.
+fn set(word: &AtomicU32, value: u32) {
+    word.store(value, Ordering::SeqCst);
+    let _ = call!(SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1);
+}
+
+fn number(fd: &AtomicI32) -> c_int {
+    fd.load(Ordering::SeqCst)
+}
+
 /// The helper's work, on a thread of the process with its own descriptor table.
 extern "C" fn help(argument: *mut c_void) -> c_int {
-    // SAFETY: `enter` has made it, and waits for this thread, which is alone with it until it starts others.
-    let opened = open(unsafe { &mut *argument.cast::<Work>() });
-    // SAFETY: as above; from here on it is shared.
+    // SAFETY: `enter` has made it, and waits for this thread.
     let work = unsafe { &*argument.cast::<Work>() };
-    if let Err((step, errno)) = opened {
+    if let Err((step, errno)) = open(work) {
         work.fail(step, errno);
         return 0;
     }
@@ -405,16 +425,13 @@ extern "C" fn help(argument: *mut c_void) -> c_int {
     }
     // The keeper waits for its orders, if there is one.
     let orders = if work.has_failed() { GO } else { HAND_OVER };
-    work.orders.store(orders, Ordering::SeqCst);
-    let _ = call!(SYS_futex, work.orders.as_ptr(), libc::FUTEX_WAKE, 1);
-    while let alive @ 1.. = work.keeper.load(Ordering::SeqCst) {
-        wait_while(&work.keeper, alive);
-    }
+    set(&work.orders, orders);
+    wait_while(&work.keeper, |alive| alive != 0);
     0
 }
 
 /// Opens what the others need.
-fn open(work: &mut Work) -> Result<(), (Step, i32)> {
+fn open(work: &Work) -> Result<(), (Step, i32)> {
     // Numbers that the monitor's own do not meet.
     let move_up = |fd: usize| match fd {
         0..=3 => call!(SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 4).inspect(|_| _ = call!(SYS_close, fd)),
@@ -428,20 +445,20 @@ fn open(work: &mut Work) -> Result<(), (Step, i32)> {
         result => result,
     };
     let memory = memory.and_then(move_up).map_err(|errno| (Step::Image, errno))?;
-    work.memory = memory as c_int;
-    raw::write_all(work.memory, work.image).map_err(|errno| (Step::Image, errno))?;
+    work.memory.store(memory as c_int, Ordering::SeqCst);
+    raw::write_all(memory as c_int, work.image).map_err(|errno| (Step::Image, errno))?;
     let mut pair: [c_int; 2] = [-1; 2];
     call!(SYS_socketpair, libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr())
         .map_err(|errno| (Step::Socket, errno))?;
-    for (end, fd) in [&mut work.ours, &mut work.theirs].into_iter().zip(pair) {
-        *end = move_up(fd as usize).map_err(|errno| (Step::Socket, errno))? as c_int;
+    for (end, fd) in [&work.ours, &work.theirs].into_iter().zip(pair) {
+        let fd = move_up(fd as usize).map_err(|errno| (Step::Socket, errno))?;
+        end.store(fd as c_int, Ordering::SeqCst);
     }
     Ok(())
 }
 
 /// Starts the monitor and installs the filter.
 fn attach(work: &Work) -> Result<(), (Step, i32)> {
-    work.keeper.store(0, Ordering::SeqCst);
     // A process that reaps its descendants' orphans would find two more children.
     let mut reaps: c_int = 0;
     let _ = call!(SYS_prctl, libc::PR_GET_CHILD_SUBREAPER, &raw mut reaps);
@@ -450,7 +467,7 @@ fn attach(work: &Work) -> Result<(), (Step, i32)> {
     }
     let shared = libc::CLONE_VM | libc::CLONE_FILES;
     // No exit signal: the process is not told of its end.
-    let started = work.clone(Of::GoBetween, go_between, shared | libc::CLONE_VFORK);
+    let started = work.start(Of::GoBetween, go_between, shared | libc::CLONE_VFORK, &work.keeper);
     if let Ok(pid) = started {
         let _ = call!(SYS_wait4, pid, 0, libc::__WALL, 0);
     }
@@ -458,13 +475,13 @@ fn attach(work: &Work) -> Result<(), (Step, i32)> {
         let _ = call!(SYS_prctl, libc::PR_SET_CHILD_SUBREAPER, 1);
     }
     started.map_err(|errno| (Step::Clone, errno))?;
-    let _ = call!(SYS_close, work.theirs);
+    let _ = call!(SYS_close, number(&work.theirs));
     if work.has_failed() {
         // Told already.
         return Err((Step::None, 0));
     }
     let mut told = [0u8; 8];
-    match call!(SYS_read, work.ours, told.as_mut_ptr(), told.len()) {
+    match call!(SYS_read, number(&work.ours), told.as_mut_ptr(), told.len()) {
         Ok(8) => {}
         Ok(_) => return Err((Step::Start, libc::ECHILD)),
         Err(errno) => return Err((Step::Start, errno)),
@@ -479,13 +496,17 @@ fn attach(work: &Work) -> Result<(), (Step, i32)> {
     // Where Yama lets only ancestors trace. Without Yama there is no such setting.
     let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
     call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
+    let filter = Fprog {
+        len: wait_while(&work.filter_len, |len| len == 0) as u16,
+        filter: work.filter.load(Ordering::SeqCst),
+    };
     const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
     const TSYNC_ESRCH: libc::c_ulong = 1 << 4;
     let flags = libc::SECCOMP_FILTER_FLAG_TSYNC
         | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER
         | TSYNC_ESRCH
         | WAIT_KILLABLE_RECV;
-    let listener = call!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const work.filter)
+    let listener = call!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter)
         .map_err(at(Step::Seccomp))?;
     work.listener.store(listener as c_int, Ordering::SeqCst);
     Ok(())
@@ -499,9 +520,8 @@ extern "C" fn go_between(argument: *mut c_void) -> c_int {
         work.fail(Step::Namespace, libc::EINVAL);
         return 0;
     }
-    if let Err(errno) =
-        work.clone(Of::Monitor, become_monitor, libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD)
-    {
+    let vfork = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    if let Err(errno) = work.start(Of::Monitor, become_monitor, vfork, &work.keeper) {
         work.fail(Step::Clone, errno);
     }
     if work.has_failed() {
@@ -509,7 +529,7 @@ extern "C" fn go_between(argument: *mut c_void) -> c_int {
     }
     work.keeper.store(1, Ordering::SeqCst);
     let shared = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
-    if let Err(errno) = work.clone(Of::Keeper, keep, shared) {
+    if let Err(errno) = work.start(Of::Keeper, keep, shared, &work.keeper) {
         work.keeper.store(0, Ordering::SeqCst);
         work.fail(Step::Clone, errno);
     }
@@ -524,7 +544,7 @@ extern "C" fn become_monitor(argument: *mut c_void) -> c_int {
         let at = |step| move |errno| (step, errno);
         // The terminal's signals are not for it.
         call!(SYS_setsid).map_err(at(Step::Start))?;
-        call!(SYS_dup3, work.theirs, 3, 0).map_err(at(Step::Socket))?;
+        call!(SYS_dup3, number(&work.theirs), 3, 0).map_err(at(Step::Socket))?;
         const CLOSE_RANGE_CLOEXEC: u32 = 4;
         call!(SYS_close_range, 4, u32::MAX, CLOSE_RANGE_CLOEXEC).map_err(at(Step::Socket))?;
         let null = call!(SYS_openat, libc::AT_FDCWD, c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
@@ -539,7 +559,7 @@ extern "C" fn become_monitor(argument: *mut c_void) -> c_int {
         }
         keep_capabilities(&work.capabilities).map_err(at(Step::Access))?;
         let none = [ptr::null::<c_char>()];
-        call!(SYS_execveat, work.memory, c"".as_ptr(), work.argv, none.as_ptr(), libc::AT_EMPTY_PATH)
+        call!(SYS_execveat, number(&work.memory), c"".as_ptr(), work.argv, none.as_ptr(), libc::AT_EMPTY_PATH)
             .map_err(at(Step::Exec))
             .map(drop)
     };
@@ -567,8 +587,7 @@ fn keep_capabilities(own: &Capabilities) -> Result<(), i32> {
 extern "C" fn keep(argument: *mut c_void) -> c_int {
     // SAFETY: as for the helper, which waits until this process has ended.
     let work = unsafe { &*argument.cast::<Work>() };
-    wait_while(&work.orders, WAIT);
-    if work.orders.load(Ordering::SeqCst) == HAND_OVER {
+    if wait_while(&work.orders, |orders| orders == WAIT) == HAND_OVER {
         let listener = work.listener.load(Ordering::SeqCst);
         let mut byte = [0u8];
         let mut data = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
@@ -584,7 +603,7 @@ extern "C" fn keep(argument: *mut c_void) -> c_int {
         let message =
             [0, 0, (&raw mut data) as usize, 1, (&raw const control) as usize, size_of::<Control>(), 0];
         // Should this fail, the monitor ends, and every call that is asked about with it: fail closed.
-        let _ = call!(SYS_sendmsg, work.ours, message.as_ptr(), libc::MSG_NOSIGNAL);
+        let _ = call!(SYS_sendmsg, number(&work.ours), message.as_ptr(), libc::MSG_NOSIGNAL);
     }
     0
 }

@@ -1,0 +1,14 @@
+//! Linux: the monitor does it.
+
+use crate::Enter;
+use monitor::attach::{self, Attach};
+
+pub use monitor::attach::EnterError;
+
+pub fn is_in_capability_mode() -> bool {
+    attach::is_entered()
+}
+
+pub fn enter(how: &Enter) -> Result<(), EnterError> {
+    Attach { image: monitor_image::MONITOR, libraries: how.libraries.clone() }.enter()
+}
