@@ -106,6 +106,12 @@ pub struct RunArgs {
     /// amount to all that they say.
     #[arg(long, value_name = "DIR:RIGHTS", value_hint = ValueHint::AnyPath)]
     pub dir: Vec<OsString>,
+    /// Let dynamically linked programs have their loader and libraries from DIR: of its names only those with `.so`
+    ///
+    /// The default set has the system's own library directories. With --bare, or for libraries that lie elsewhere, this is
+    /// what FreeBSD's rtld has LD_LIBRARY_PATH_FDS for.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub libraries: Vec<PathBuf>,
     /// Leave the default set out: hold only what the options name
     #[arg(long)]
     pub bare: bool,

@@ -68,6 +68,19 @@ impl Holding {
     }
 }
 
+/// `--libraries DIR`, each as an absolute path.
+pub fn libraries(dirs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let option = "--libraries";
+    dirs.iter()
+        .map(|dir| match existing(option, dir)? {
+            dir if dir.is_dir() => Ok(dir),
+            dir => {
+                Err(Failure::usage(format!("{option} {dir:?}: not a directory; name the one that it is in")))
+            }
+        })
+        .collect()
+}
+
 /// Splits at the last colon, and reads the rights behind it.
 pub fn split_rights<'w>(option: &str, what: &str, word: &'w OsStr) -> Result<(&'w OsStr, Rights), Failure> {
     let bytes = word.as_bytes();

@@ -2,7 +2,7 @@
 
 use crate::args::{ReportFormat, RunArgs};
 use crate::failure::{self, Failure};
-use crate::holding::{EXEC, Holding, READ, WRITE, environment, split_rights};
+use crate::holding::{EXEC, Holding, READ, WRITE, environment, libraries, split_rights};
 use crate::text::{columns, harmless};
 use pimento::launch::{self, Ended, Launch, LaunchError, Outcome, Refusal};
 use serde::Serialize;
@@ -58,6 +58,7 @@ fn launch(args: RunArgs) -> Result<Launch, Failure> {
         args: words.collect(),
         env,
         held: holding.into_held(),
+        libraries: libraries(&args.libraries)?,
         default_set: !args.bare,
         report: args.report.is_some(),
     })

@@ -55,6 +55,11 @@ fn a_usage_error_is_one_line_that_says_what_to_do() {
             "run --exec /etc/passwd/x -- ls",
             "--exec \"/etc/passwd/x\": what comes before the last name is not a directory",
         ),
+        ("run --libraries /nonexistent -- ls", "--libraries \"/nonexistent\": no such directory"),
+        (
+            "run --libraries /etc/passwd -- ls",
+            "--libraries \"/etc/passwd\": not a directory; name the one that it is in",
+        ),
         ("run --dir /nonexistent:read -- ls", "--dir \"/nonexistent\": no such directory"),
         ("run --dir /usr -- ls", "--dir \"/usr\": say DIR:RIGHTS, for example --dir /srv:read,seek,fstat"),
         ("run --dir /usr: -- ls", "--dir \"/usr:\": a right's name is missing; the empty set is called none"),
@@ -252,7 +257,8 @@ fn the_manual_page_has_its_sections_and_every_option() {
             "{section}"
         );
     }
-    for option in ["read", "write", "exec", "dir", "bare", "fd", "env", "clear\\-env", "report"] {
+    for option in ["read", "write", "exec", "dir", "libraries", "bare", "fd", "env", "clear\\-env", "report"]
+    {
         assert!(page.contains(&format!("\\-\\-{option}")), "{option}: {page}");
     }
 }

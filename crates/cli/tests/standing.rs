@@ -415,6 +415,23 @@ fn bare_holds_only_what_is_named() {
 }
 
 #[test]
+fn libraries_gives_what_a_loader_needs_and_no_more() {
+    let libraries = "/usr/lib/x86_64-linux-gnu";
+    for &user in users() {
+        let scratch = Scratch::new(user);
+        let bare = ["--bare", "--exec", "/usr/bin/cat"];
+        let options = [&bare[..], &["--libraries", "/lib64", "--libraries", libraries]].concat();
+        assert_eq!(scratch.under(&bare, &["/usr/bin/cat"], b"").code(), Some(126), "as {user:?}");
+        let run = scratch.under(&options, &["/usr/bin/cat"], b"from its input");
+        assert_eq!((&run.stdout[..], run.code()), ("from its input", Some(0)), "as {user:?}: {run}");
+        let other = format!("{libraries}/libc.a");
+        let run = scratch.under(&options, &["/usr/bin/cat", &other, "/usr/lib/os-release"], b"");
+        assert_eq!(run.stdout, "", "as {user:?}: {run}");
+        assert_eq!(run.stderr.matches("/usr/bin/cat: ").count(), 2, "as {user:?}: {run}");
+    }
+}
+
+#[test]
 fn fifos_work_between_processes_in_both_orders_and_signals_end_the_wait() {
     if !have("/usr/bin/python3", "python3") {
         return;

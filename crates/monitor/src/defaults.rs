@@ -135,6 +135,18 @@ pub fn hold(held: &mut Held, program: &Path) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Holds a directory of shared objects, and the loader if it lies there.
+pub fn hold_libraries(held: &mut Held, dir: &Path) -> Result<(), Errno> {
+    held.hold_also(dir, READ, Only::Libraries)?;
+    let Ok(dir) = dir.canonicalize() else { return Ok(()) };
+    for loader in LOADERS.iter().map(Path::new) {
+        if loader.canonicalize().is_ok_and(|real| real.starts_with(&dir)) {
+            held.hold_also(loader, EXECUTE, Only::All)?;
+        }
+    }
+    Ok(())
+}
+
 /// Marks every procfs that is held, and (unless `bare`) lets a program find its own entries in /proc.
 pub fn hold_proc(held: &mut Held, bare: bool) {
     for mount in proc_mounts() {

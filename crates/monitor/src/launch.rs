@@ -57,6 +57,7 @@ pub struct Held {
 ///     args: vec!["-u".into()],
 ///     env: std::env::vars_os().collect(),
 ///     held: Vec::new(),
+///     libraries: Vec::new(),
 ///     default_set: true,
 ///     report: false,
 /// };
@@ -72,6 +73,9 @@ pub struct Launch {
     pub env: Vec<(OsString, OsString)>,
     /// What it may use. Where one holds another, the longer path decides.
     pub held: Vec<Held>,
+    /// Directories of shared objects beside those of the default set: names with `.so` in them can be opened there for
+    /// reading, and a loader that lies in one can be started in a dynamically linked program's place.
+    pub libraries: Vec<PathBuf>,
     /// Whether the default set is held too: the program's own file, its loader and libraries, locale, time zone and
     /// terminal descriptions, /dev/null and kin, and its own harmless entries in /proc.
     pub default_set: bool,
@@ -267,6 +271,7 @@ impl Step {
 ///     args: Vec::new(),
 ///     env: std::env::vars_os().collect(),
 ///     held: Vec::new(),
+///     libraries: Vec::new(),
 ///     default_set: true,
 ///     report: false,
 /// };
@@ -426,6 +431,9 @@ fn tree(launch: &Launch, program: &Path) -> Result<Tree, LaunchError> {
             return Err(LaunchError::NotWithheld { path: held.path.clone(), missing });
         }
         tree.hold_exactly(&here.join(&held.path), held.rights).map_err(cannot(&held.path))?;
+    }
+    for dir in &launch.libraries {
+        defaults::hold_libraries(&mut tree, &here.join(dir)).map_err(cannot(dir))?;
     }
     if launch.default_set {
         defaults::hold(&mut tree, &here.join(program)).map_err(cannot(program))?;

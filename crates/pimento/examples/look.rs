@@ -28,6 +28,7 @@ fn list(dir: &Path, what: &Path) -> Result<launch::Outcome, LaunchError> {
         args: vec![what.into()],
         env: std::env::vars_os().collect(),
         held: vec![Held { path: dir.into(), rights: read }],
+        libraries: Vec::new(),
         default_set: true,
         report: true,
     })

@@ -30,6 +30,7 @@
 //!     args: vec!["-r".into(), "TODO".into(), ".".into()],
 //!     env: std::env::vars_os().collect(),
 //!     held: vec![Held { path: ".".into(), rights: read }],
+//!     libraries: Vec::new(),
 //!     default_set: true,
 //!     report: true,
 //! })?;
