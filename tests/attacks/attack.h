@@ -141,10 +141,56 @@ static inline pthread_t thread(void *(*run)(void *), void *argument)
     return thread;
 }
 
+// In a process that entered by itself: the number of what it holds by this name.
+static inline int held(const char *name)
+{
+    char variable[64];
+    snprintf(variable, sizeof variable, "ATTACK_FD_%s", name);
+    return atoi(given(variable));
+}
+
+// Is to be refused; whatever it reads is shown.
+static inline void reach_at(int dir, const char *path)
+{
+    int fd = openat(dir, path, O_RDONLY | O_NONBLOCK);
+    if (fd >= 0) {
+        printf("opened %s\n", path);
+        show(fd);
+        close(fd);
+    }
+}
+
+static inline int benign_entered(void)
+{
+    char text[64] = "";
+    int write_to = held("write"), fd = openat(write_to, "benign", O_RDWR | O_CREAT | O_TRUNC, 0644);
+    if (fd < 0 || write(fd, "benign", 6) != 6 || pread(fd, text, 6, 0) != 6 || strcmp(text, "benign")) {
+        printf("benign: open, write, read: %s (%d)\n", strerror(errno), errno);
+        return 1;
+    }
+    close(fd);
+    struct stat st;
+    if (fstatat(write_to, "benign", &st, 0) || st.st_size != 6 || unlinkat(write_to, "benign", 0)) {
+        printf("benign: stat, unlink: %s (%d)\n", strerror(errno), errno);
+        return 1;
+    }
+    if (open(in("outside/secret"), O_RDONLY) >= 0 || errno != ECAPMODE) {
+        printf("benign: the secret: %s (%d)\n", strerror(errno), errno);
+        return 1;
+    }
+    if (openat(write_to, "../outside/secret", O_RDONLY) >= 0 || errno != ENOTCAPABLE) {
+        printf("benign: the secret from a directory: %s (%d)\n", strerror(errno), errno);
+        return 1;
+    }
+    puts("benign: ok");
+    return 0;
+}
+
 // The monitor still serves, and rightly.
 static inline int benign(void)
 {
     char text[64] = "";
+    if (number("ATTACK_ENTERED")) return benign_entered();
     int fd = open(in("write/benign"), O_RDWR | O_CREAT | O_TRUNC, 0644);
     if (fd < 0 || write(fd, "benign", 6) != 6 || pread(fd, text, 6, 0) != 6 || strcmp(text, "benign")) {
         printf("benign: open, write, read: %s (%d)\n", strerror(errno), errno);
@@ -165,15 +211,31 @@ static inline int benign(void)
     return 0;
 }
 
+// fork, with a descriptor of the child: who entered by itself can wait by that alone.
+static inline pid_t fork_with(int *pidfd)
+{
+    // As fork calls it, CLONE_PIDFD and SIGCHLD.
+    return CALL(SYS_clone, 0x1000 | SIGCHLD, NULL, pidfd, NULL, 0);
+}
+
+// Waits for the child of a descriptor, and closes that: its status, as waitpid has it.
+static inline int wait_with(int pidfd)
+{
+    siginfo_t info = { 0 };
+    while (waitid(3 /* P_PIDFD */, pidfd, &info, WEXITED) < 0 && errno == EINTR) {}
+    close(pidfd);
+    return info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+}
+
 // Runs in a child, which may die of it.
 #define IN_CHILD(...)                                                           \
     ({                                                                          \
-        int status_ = 0;                                                        \
-        pid_t child_ = fork();                                                  \
+        int status_ = 0, pidfd_ = -1;                                           \
+        pid_t child_ = fork_with(&pidfd_);                                      \
         if (child_ == 0) {                                                      \
             __VA_ARGS__;                                                        \
             _exit(0);                                                           \
         }                                                                       \
-        if (child_ > 0) while (waitpid(child_, &status_, 0) < 0 && errno == EINTR) {} \
+        if (child_ > 0) status_ = wait_with(pidfd_);                            \
         status_;                                                                \
     })

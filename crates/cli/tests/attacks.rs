@@ -1,5 +1,6 @@
-//! The programs of tests/attacks: each tries a way out, natively, under `pimento run`; and what came of it is judged from
-//! outside, by what the attack must not have read, changed, signalled or reached.
+//! The programs of tests/attacks: each tries a way out, natively, under `pimento run` or in a process that has entered
+//! capability mode by itself; and what came of it is judged from outside, by what the attack must not have read, changed,
+//! signalled or reached.
 //!
 //! `PIMENTO_ATTACK_SECONDS` is how long those that race go on (default 1); `cargo test --test attacks NAME` runs one.
 
@@ -20,6 +21,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+#[path = "support/entering.rs"]
+mod entering;
+
 macro_rules! attacks {
     ($($name:ident),* $(,)?) => {
         const ALL: &[&str] = &[$(stringify!($name)),*];
@@ -33,7 +37,7 @@ macro_rules! attacks {
 }
 
 attacks! {
-    arch, blocked_opens, clone, counts, credentials, cwd_above, descriptors, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_exec_nested, race_fd, race_paths, race_rename, race_symlink, read_only, refused, report, signal_storm, signals, slashes, starve, terminal, watch,
+    arch, blocked_opens, clone, counts, credentials, cwd_above, descriptors, entered_exec, entered_race_paths, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_exec_nested, race_fd, race_paths, race_rename, race_symlink, read_only, refused, report, signal_storm, signals, slashes, starve, terminal, watch,
 }
 
 #[test]
@@ -57,12 +61,17 @@ fn sources() -> PathBuf {
 }
 
 /// How a program's comments say that it is to be run: `// options: …` (one run for each such line, `@` is the fixture's
-/// directory), `// stdin: tcp`, `// stdin: terminal`, `// only: root`, `// status: N` (default 0).
+/// directory), `// stdin: tcp`, `// stdin: terminal`, `// only: root`, `// status: N` (default 0); or not under `pimento run`
+/// but in a process that enters by itself, `// enters: …` (one run for each such line: see `entering::tell`) and, if its
+/// monitor needs more than 16 MiB, `// memory: KIB`.
 struct Manner {
     options: Vec<String>,
+    enters: bool,
     stdin: String,
     only_root: bool,
     status: i32,
+    /// The most memory, in KiB, that the monitor of a process that entered by itself may have.
+    memory: u64,
 }
 
 impl Manner {
@@ -71,15 +80,19 @@ impl Manner {
             let start = format!("// {key}: ");
             source.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
         };
-        let mut options = lines("options");
+        let entered = lines("enters");
+        let enters = !entered.is_empty();
+        let mut options = if enters { entered } else { lines("options") };
         if options.is_empty() {
             options.push("--read @/read --write @/write --read @/write/keep".into());
         }
         Manner {
             options,
+            enters,
             stdin: lines("stdin").pop().unwrap_or_default(),
             only_root: lines("only").contains(&"root".to_owned()),
             status: lines("status").pop().map_or(0, |status| status.parse().unwrap()),
+            memory: lines("memory").pop().map_or(16 << 10, |memory| memory.parse().unwrap()),
         }
     }
 }
@@ -100,6 +113,8 @@ fn attack(name: &str) {
     let built = Command::new("cc")
         .args(["-O1", "-pthread", "-D_GNU_SOURCE", "-Wall", "-Wno-unused-result", "-Wno-nonnull", "-o"])
         .args([&program, &source])
+        // What a process starts that entered by itself has no loader to find.
+        .args(manner.enters.then_some("-static"))
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
@@ -121,6 +136,29 @@ fn attack(name: &str) {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// An executable that needs no loader, and can be one.
+fn outside_elf() -> &'static Path {
+    static ELF: OnceLock<PathBuf> = OnceLock::new();
+    ELF.get_or_init(|| {
+        let (source, elf) = (shared().join("outside.s"), shared().join("outside"));
+        let text = r#"
+            .globl _start
+            _start: mov $1, %edi; lea text(%rip), %rsi; mov $end - text, %edx; mov $1, %eax; syscall
+            xor %edi, %edi; mov $231, %eax; syscall
+            text: .ascii "BREACH: an ELF program outside was started\n"
+            end: .section .note.GNU-stack, "", @progbits
+        "#;
+        fs::write(&source, text).unwrap();
+        let built = Command::new("cc")
+            .args(["-nostdlib", "-static", "-no-pie", "-o"])
+            .args([&elf, &source])
+            .output()
+            .unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        elf
+    })
 }
 
 /// Where the programs, and a copy of pimento that everyone may start, are.
@@ -216,6 +254,7 @@ impl Fixture {
         file(&format!("outside/{secret}"), 0o644, "");
         file(&format!("hidden/{secret}"), 0o644, "");
         file("outside/prog", 0o755, &format!("#!/bin/sh\necho BREACH: started what is outside {secret}\n"));
+        fs::copy(outside_elf(), dir.join("outside/elf")).unwrap();
         symlink("../outside/secret", dir.join("read/out")).unwrap();
         symlink(dir.join("outside/secret"), dir.join("write/out")).unwrap();
         let stream = UnixListener::bind(dir.join("outside/stream")).unwrap();
@@ -261,15 +300,27 @@ impl Fixture {
     fn judge(mut self, manner: &Manner, options: &str, program: &Path) -> Vec<String> {
         self.keeps = options.contains("@/write/keep");
         let before = self.picture();
-        let mut run = Command::new(shared().join("pimento"));
-        become_user(&mut run, self.user);
         let words = options.replace('@', self.dir.to_str().unwrap());
-        run.arg("run")
-            .args(words.split_whitespace())
-            .arg("--clear-env")
-            .env("SECRET", environment(&self.secret));
+        let mut run = if manner.enters {
+            entering::launcher()
+        } else {
+            let mut run = Command::new(shared().join("pimento"));
+            run.arg("run").args(words.split_whitespace()).arg("--clear-env");
+            run
+        };
+        become_user(&mut run, self.user);
+        let tag = format!("tagged-{}", self.dir.file_name().unwrap().display());
+        if manner.enters {
+            entering::tell(&mut run, &words, program, &tag);
+        } else {
+            run.env("SECRET", environment(&self.secret));
+        }
         let mut variable = |name: &str, value: String| {
-            run.arg("--env").arg(format!("ATTACK_{name}={value}"));
+            if manner.enters {
+                run.env(format!("ATTACK_{name}"), value);
+            } else {
+                run.arg("--env").arg(format!("ATTACK_{name}={value}"));
+            }
         };
         let secret = fs::metadata(self.dir.join("outside/secret")).unwrap();
         variable("DIR", self.dir.display().to_string());
@@ -283,14 +334,24 @@ impl Fixture {
         variable("UDP", self.udp.local_addr().unwrap().port().to_string());
         let name = self.datagrams[1].local_addr().unwrap();
         variable("ABSTRACT", String::from_utf8(name.as_abstract_name().unwrap().to_vec()).unwrap());
-        run.arg("--").arg(program).current_dir("/");
+        if !manner.enters {
+            run.arg("--").arg(program);
+        }
+        run.current_dir("/");
         let peer = self.stdin(manner, &mut run);
-        let (output, status) = match self.output(run) {
+        let mut monitor = manner.enters.then(|| entering::Watched::new(&tag));
+        let (output, status) = match self.output(run, monitor.as_mut()) {
             Ok(ended) => ended,
             Err(complaint) => return vec![complaint],
         };
         let text = String::from_utf8_lossy(&output).into_owned();
         let mut wrong = self.damage(&before);
+        if let Some(monitor) = monitor {
+            wrong.extend(monitor.outlives());
+            if monitor.most > manner.memory {
+                wrong.push(format!("the monitor had {} KiB of memory", monitor.most));
+            }
+        }
         if let Some(peer) = peer {
             wrong.extend(only_z(peer));
         }
@@ -354,7 +415,11 @@ impl Fixture {
         }
     }
 
-    fn output(&self, mut run: Command) -> Result<(Vec<u8>, std::process::ExitStatus), String> {
+    fn output(
+        &self,
+        mut run: Command,
+        mut monitor: Option<&mut entering::Watched>,
+    ) -> Result<(Vec<u8>, std::process::ExitStatus), String> {
         let (mut from, to) = std::io::pipe().unwrap();
         run.stdout(to.try_clone().unwrap()).stderr(to);
         let mut child = run.spawn().unwrap();
@@ -372,6 +437,7 @@ impl Fixture {
         });
         let end = Instant::now() + PATIENCE + Duration::from_secs(2 * seconds());
         let status = loop {
+            monitor.iter_mut().for_each(|monitor| monitor.look());
             match child.try_wait().unwrap() {
                 Some(status) => break status,
                 None if Instant::now() > end => {

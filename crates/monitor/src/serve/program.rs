@@ -20,6 +20,7 @@ use rights::{Right, Rights};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;
 
@@ -175,39 +176,55 @@ impl Service<'_> {
     }
 }
 
-/// Whether the process is what was to be started, and nothing else was started with it.
+/// Whether the process is what was to be started, and nothing else was mapped with it. What the auxiliary vector tells of the
+/// loader would not do: of one with a fixed address it says 0, as of none.
 fn started(pid: u32, expected: &Expected) -> bool {
-    let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}"));
-    let is_program = std::fs::metadata(format!("/proc/{pid}/exe"))
-        .is_ok_and(|meta| (meta.dev(), meta.ino()) == expected.program);
-    let Ok(auxv) = read("auxv") else { return false };
-    let base = auxv.chunks_exact(16).find_map(|entry| {
-        let word = |at: usize| u64::from_ne_bytes(entry[at..at + 8].try_into().unwrap_or_default());
-        (word(0) == libc::AT_BASE).then(|| word(8))
-    });
+    let proc = |name: &str| format!("/proc/{pid}/{name}");
+    let is_program =
+        std::fs::metadata(proc("exe")).is_ok_and(|meta| (meta.dev(), meta.ino()) == expected.program);
+    let (Ok(exe), Ok(maps)) = (std::fs::read_link(proc("exe")), std::fs::read(proc("maps"))) else {
+        return false;
+    };
+    let exe = as_in_maps(exe.as_os_str().as_bytes());
+    let mut program = None;
     is_program
-        && match (base, &expected.loader) {
-            (Some(0), None) => true,
-            (Some(base), Some((inode, path))) if base != 0 => read("maps")
-                .is_ok_and(|maps| mapped_at(&maps, base).is_some_and(|(i, p)| i == *inode && p == *path)),
+        && mapped_files(&maps).all(|file| match (file, &expected.loader) {
+            // The same file each time: another may have the name that a removed one had.
+            (Some(file), _) if file.path == exe => *program.get_or_insert(file) == file,
+            (Some(file), Some((inode, path))) => file.inode == *inode && file.path == as_in_maps(path),
             _ => false,
-        }
+        })
 }
 
-/// The inode's number and the path of what is mapped at an address, by the lines of /proc/PID/maps.
-fn mapped_at(maps: &[u8], address: u64) -> Option<(u64, &[u8])> {
-    maps.split(|&byte| byte == b'\n').find_map(|line| {
+/// A file that is mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mapped<'m> {
+    device: &'m [u8],
+    inode: u64,
+    path: &'m [u8],
+}
+
+/// The files in the lines of /proc/PID/maps; None for a line that is not understood.
+fn mapped_files(maps: &[u8]) -> impl Iterator<Item = Option<Mapped<'_>>> {
+    let of = |line| {
         // `start-end access offset device inode          path`
-        let mut words = line.splitn(6, |&byte| byte == b' ');
-        let mut word = || words.next().and_then(|word| std::str::from_utf8(word).ok());
-        let (start, end) = word()?.split_once('-')?;
-        let hex = |text| u64::from_str_radix(text, 16).ok();
-        if !(hex(start)?..hex(end)?).contains(&address) {
-            return None;
-        }
-        let inode = { (word()?, word()?, word()?, word()?) }.3.parse().ok()?;
-        Some((inode, words.next()?.trim_ascii_start()))
-    })
+        let mut words = <[u8]>::splitn(line, 6, |&byte| byte == b' ').skip(3);
+        let (device, inode) = (words.next()?, std::str::from_utf8(words.next()?).ok()?.parse().ok()?);
+        Some(Mapped { device, inode, path: words.next()?.trim_ascii_start() })
+    };
+    maps.split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(of)
+        // Memory, the stack, the vDSO.
+        .filter(|file| !file.is_some_and(|file| file.inode == 0 && !file.path.starts_with(b"/")))
+}
+
+/// How /proc/PID/maps shows a path.
+fn as_in_maps(path: &[u8]) -> Vec<u8> {
+    path.iter()
+        .flat_map(|byte| if *byte == b'\n' { &b"\\012"[..] } else { std::slice::from_ref(byte) })
+        .copied()
+        .collect()
 }
 
 const ELF_64: &[u8] = b"\x7fELF\x02";
@@ -221,10 +238,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_mapped_at_an_address_is_found() {
-        let maps = b"00400000-00401000 r-xp 00000000 08:01 42                         /a b\n7f00-7f10 rw-p 00000000 00:00 0 \n";
-        assert_eq!(mapped_at(maps, 0x400fff), Some((42, &b"/a b"[..])));
-        assert_eq!(mapped_at(maps, 0x401000), None);
-        assert_eq!(mapped_at(maps, 0x7f00), Some((0, &b""[..])));
+    fn the_files_that_are_mapped_are_found() {
+        let maps = b"00400000-00401000 r-xp 00000000 08:01 42                         /a b\n7f00-7f10 rw-p 00000000 00:00 0 \n7f20-7f30 r-xp 00000000 00:00 0                          [vdso]\n8000-9000 r--p 0 00:01 0 /c\n";
+        let files: Vec<_> = mapped_files(maps).map(|file| file.map(|file| (file.inode, file.path))).collect();
+        assert_eq!(files, [Some((42, &b"/a b"[..])), Some((0, &b"/c"[..]))]);
+        assert_eq!(mapped_files(b"what is this").collect::<Vec<_>>(), [None]);
+        assert_eq!(as_in_maps(b"/a\nb"), b"/a\\012b");
     }
 }
