@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match build() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say("error", &error.to_string());
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -24,32 +24,16 @@ fn build() -> Result<(), Box<dyn Error>> {
     let [cargo, manifest, out, target] = ["CARGO", "CARGO_MANIFEST_DIR", "OUT_DIR", "TARGET"]
         .map(|name| PathBuf::from(env::var_os(name).expect("cargo sets it for build scripts")));
     let workspace = manifest.ancestors().nth(2).ok_or("crates/image is not in its workspace")?;
-    for file in ["Cargo.toml", "Cargo.lock", "crates/image/build.rs"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(file).display());
-    }
-    for of in CRATES {
-        for path in ["Cargo.toml", "src"] {
-            println!("cargo::rerun-if-changed={}", workspace.join("crates").join(of).join(path).display());
-        }
-    }
-
     let nested = target_dir(&out, &target).ok_or("OUT_DIR is not where cargo puts it")?;
     let mut cargo = Command::new(cargo);
     cargo
-        .args([
-            "build",
-            "--quiet",
-            "--color=never",
-            "--locked",
-            "--package=pimento-monitor",
-            "--bin=pimento-monitor",
-        ])
-        .args(["--profile=image".as_ref(), "--target".as_ref(), target.as_os_str()])
-        .args(["--manifest-path".as_ref(), workspace.join("Cargo.toml").as_os_str()])
+        // Also where cargo looks for .cargo/config.toml: vendored sources, say.
+        .current_dir(workspace)
+        .args(["build", "--quiet", "--color=never", "--locked"])
+        .args(["--package=pimento-monitor", "--bin=pimento-monitor", "--profile=image"])
+        .args(["--target".as_ref(), target.as_os_str()])
         .args(["--target-dir".as_ref(), nested.as_os_str()])
         .env("CARGO_BUILD_BUILD_DIR", &nested)
-        // Where cargo looks for .cargo/config.toml: vendored sources, say.
-        .current_dir(workspace)
         // Instead of the flags of the outer build: whatever that is for, the monitor is the same.
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static\x1f-Crelocation-model=pic")
         // Clippy's, and those of the like, are no compilers.
@@ -65,15 +49,28 @@ fn build() -> Result<(), Box<dyn Error>> {
     let done = cargo.output()?;
     let said = String::from_utf8_lossy(&done.stderr);
     if !done.status.success() {
-        let hint = if said.contains("-lc") {
-            "\nThe static C library is missing: Debian's libc6-dev has it."
+        let lacks_libc = ["find -lc", "library -lc"].iter().any(|words| said.contains(words));
+        let hint = if lacks_libc {
+            "The static C library is missing: Debian's libc6-dev, Fedora's glibc-static.\n"
         } else {
             ""
         };
-        return Err(format!("the monitor's executable cannot be built:\n{said}{hint}").into());
+        return Err(format!("{said}{hint}error: the monitor's executable could not be built").into());
     }
-    say("warning", &said);
+    // Cargo takes single lines.
+    for line in said.lines() {
+        println!("cargo::warning={line}");
+    }
     fs::copy(nested.join(&target).join("image/pimento-monitor"), out.join("pimento-monitor"))?;
+
+    for file in ["Cargo.toml", "Cargo.lock", "crates/image/build.rs"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(file).display());
+    }
+    for of in CRATES {
+        for path in ["Cargo.toml", "src"] {
+            println!("cargo::rerun-if-changed={}", workspace.join("crates").join(of).join(path).display());
+        }
+    }
     Ok(())
 }
 
@@ -85,11 +82,4 @@ fn target_dir(out: &Path, target: &Path) -> Option<PathBuf> {
     let outer = profile.parent()?;
     let outer = if outer.ends_with(target) { outer.parent()? } else { outer };
     Some(outer.join("monitor-image"))
-}
-
-/// Has cargo print this. It takes single lines only.
-fn say(kind: &str, text: &str) {
-    for line in text.lines() {
-        println!("cargo::{kind}={line}");
-    }
 }
