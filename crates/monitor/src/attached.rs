@@ -91,6 +91,7 @@ pub fn main() -> ExitCode {
 fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, u64, bool), Errno> {
     // Not to be traced, nor its memory read, by anyone but root.
     sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    sys::set_name(c"pimento-monitor");
     let features = Features::probe_without(&options.without);
     identity::look_for_proc(&features);
     let mut held = Held::new()?;

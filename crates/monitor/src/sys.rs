@@ -610,6 +610,11 @@ pub fn prctl(option: i32, argument: u64) -> Result<usize, Errno> {
     check(syscall!(libc::SYS_prctl, option, argument, 0u64, 0u64, 0u64))
 }
 
+/// Names this thread, and if it is the first its process.
+pub fn set_name(name: &CStr) {
+    let _ = check(syscall!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr()));
+}
+
 /// Gives this thread a working directory and umask of its own.
 pub fn unshare_fs() -> Result<(), Errno> {
     check(syscall!(libc::SYS_unshare, libc::CLONE_FS)).map(drop)

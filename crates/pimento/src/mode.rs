@@ -70,8 +70,8 @@ pub enum Mode {
 /// How to enter capability mode, for those who need more than [`enter`].
 ///
 /// What changes in the process besides, on Linux: it gets no_new_privs, so that set-id programs are plain programs to it
-/// (prctl(2), PR_SET_NO_NEW_PRIVS), and it becomes dumpable (PR_SET_DUMPABLE), so that its monitor, which has its user,
-/// can reach it. No descriptor, child, signal disposition, working directory or environment variable does.
+/// (prctl(2), PR_SET_NO_NEW_PRIVS); it becomes dumpable (PR_SET_DUMPABLE), so that its monitor, which has its user, can
+/// reach it; and it writes no core any more (a soft RLIMIT_CORE of 0), as on FreeBSD. No descriptor, child, signal disposition, working directory or environment variable does.
 ///
 /// ```no_run
 /// // Dynamically linked programs can be started by descriptor: their loader and libraries lie in these directories.

@@ -417,8 +417,11 @@ extern "C" fn help(argument: *mut c_void) -> c_int {
         return 0;
     }
     let dumpable = call!(SYS_prctl, libc::PR_GET_DUMPABLE).unwrap_or(1);
-    if let Err((step, errno)) = attach(work) {
+    let mut core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, 0, &raw mut core);
+    if let Err((step, errno)) = attach(work, &core) {
         work.fail(step, errno);
+        let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const core, 0);
         if dumpable != 1 {
             let _ = call!(SYS_prctl, libc::PR_SET_DUMPABLE, 0);
         }
@@ -458,7 +461,7 @@ fn open(work: &Work) -> Result<(), (Step, i32)> {
 }
 
 /// Starts the monitor and installs the filter.
-fn attach(work: &Work) -> Result<(), (Step, i32)> {
+fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
     // A process that reaps its descendants' orphans would find two more children.
     let mut reaps: c_int = 0;
     let _ = call!(SYS_prctl, libc::PR_GET_CHILD_SUBREAPER, &raw mut reaps);
@@ -493,6 +496,9 @@ fn attach(work: &Work) -> Result<(), (Step, i32)> {
     }
     let at = |step| move |errno| (step, errno);
     call!(SYS_prctl, libc::PR_SET_DUMPABLE, 1).map_err(at(Step::Access))?;
+    // A core would be written by a path. Capability mode lets nobody raise the limit again.
+    let none = libc::rlimit { rlim_cur: 0, ..*core };
+    call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map_err(at(Step::Access))?;
     // Where Yama lets only ancestors trace. Without Yama there is no such setting.
     let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
     call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;

@@ -160,16 +160,15 @@ pub(super) const CALLS: &[Call] = calls! {
 
     // Limits and usage.
     getrlimit 97 163 (Int, Out) [Allow] "the process's own";
-    setrlimit 160 164 (Int, In) [Allow; hosted When(&[rule(&[int(0, RLIMIT_CORE)], ABSENT)], &Allow)]
-        "the process's own; hosted it has no dumps of core, which are written by a path";
+    setrlimit 160 164 (Int, In) [When(&[rule(&[int(0, RLIMIT_CORE)], ABSENT)], &Allow)]
+        "the process's own; but it has no dumps of core, which are written by a path";
     prlimit64 302 261 (Pid, Int, In, Out)
-        [PID;
-         hosted When(&[
+        [When(&[
              rule(&[int(1, RLIMIT_CORE), not_null(2)], ABSENT),
              rule(&[int(0, 0)], Allow)
          ], &Ask);
          do OfProcess]
-        "itself only; hosted it has no dumps of core, which are written by a path";
+        "itself only; but it has no dumps of core, which are written by a path";
     getrusage 98 165 (Int, Out) [Allow] "the process's own";
     times 100 153 (Out) [Allow] "the process's own";
 
