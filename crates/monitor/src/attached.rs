@@ -1,6 +1,7 @@
 //! The monitor of a process that enters capability mode by itself: a program of its own, which that process has executed
 //! from memory ([`crate::attach`]). It lives as long as a process is under its filter.
 
+use crate::caller::Processes;
 use crate::defaults;
 use crate::errno::Errno;
 use crate::features::Features;
@@ -67,7 +68,7 @@ pub fn main() -> ExitCode {
     let ready = prepare(&Options::of(std::env::args_os().skip(1)), &talk);
     let errno = ready.as_ref().map_or_else(|errno| errno.0, |_| 0);
     let told = [errno.to_ne_bytes(), std::process::id().to_ne_bytes()].concat();
-    let (Ok((guard, staff, descriptors, vary)), Ok(())) = (ready, talk.write_all(&told)) else {
+    let (Ok((guard, staff, processes)), Ok(())) = (ready, talk.write_all(&told)) else {
         return ExitCode::FAILURE;
     };
     // Nothing comes if the filter was refused.
@@ -75,20 +76,15 @@ pub fn main() -> ExitCode {
     drop(talk);
     let end = listener.try_clone();
     let listener = Listener::new(listener, &guard.features);
-    let (Ok(end), Ok(monitor)) = (end, Monitor::new(listener, guard, false, descriptors)) else {
-        return ExitCode::FAILURE;
-    };
-    if vary {
-        monitor.processes.credentials_vary();
-    }
-    staff.start(&Arc::new(monitor));
+    let Ok(end) = end else { return ExitCode::FAILURE };
+    staff.start(&Arc::new(Monitor::new(listener, guard, false, processes)));
     // Until no process is left under the filter.
     while !sys::has_hung_up(end.as_fd()) {}
     ExitCode::SUCCESS
 }
 
 /// Everything that can fail, done before it is too late to say so.
-fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, u64, bool), Errno> {
+fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), Errno> {
     // Not to be traced, nor its memory read, by anyone but root.
     sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
     sys::set_name(c"pimento-monitor");
@@ -103,7 +99,9 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, u64, bool), 
     std::env::set_current_dir("/").map_err(|_| Errno::NOENT)?;
     let descriptors = sys::raise_limits().map_err(|_| Errno::PERM)?;
     if let Some((effective, permitted)) = options.capabilities {
-        sys::keep_capabilities(effective, permitted)?;
+        // What its process is permitted it takes to reach one whose users differ from each other. For calls it assumes
+        // no more than is effective: if it can be told what is.
+        sys::keep_capabilities(if identity::has_proc() { permitted } else { effective }, permitted)?;
     }
     let guard = Guard {
         hosted: false,
@@ -114,12 +112,14 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, u64, bool), 
         signals_confined: false,
         started: AtomicBool::new(true),
     };
-    // Its process may have a user or capabilities that an exec does not keep.
-    let (own, theirs) = (Status::read(sys::gettid()), sys::peer(talk.as_fd()).and_then(Status::read));
-    let vary = match (own, theirs) {
-        (Ok(own), Ok(theirs)) => own.identity != theirs.identity,
-        // Without procfs it cannot be told, nor what to do about it.
-        _ => false,
-    };
-    Ok((guard, Staff::hire().map_err(|_| Errno::AGAIN)?, descriptors, vary))
+    let processes = Processes::new(descriptors, guard.hosted)?;
+    // Its process may have a user or capabilities that an exec does not keep. Without procfs it cannot be told, nor what to
+    // do about it.
+    if identity::has_proc() {
+        let theirs = Status::read(sys::peer(talk.as_fd())?)?.identity;
+        if theirs != *processes.own_identity() {
+            processes.credentials_vary();
+        }
+    }
+    Ok((guard, Staff::hire().map_err(|_| Errno::AGAIN)?, processes))
 }

@@ -5,6 +5,7 @@ use crate::fail::Fail;
 use crate::identity::{self, Identity, Status, as_monitor};
 use crate::listener::{Answer, Listener};
 use crate::sys::{self, Notif};
+use rights::Rights;
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -449,12 +450,12 @@ impl<'a> Caller<'a> {
         if identity::has_proc() { Ok(self.status()?.umask) } else { Ok(self.processes.umask) }
     }
 
-    /// Its identity; None: the monitor's own.
+    /// Its identity; None: the monitor's own. Without procfs nothing is done for those who may have changed theirs.
     pub fn identity(&self) -> Result<Option<Identity>, Fail> {
-        if self.processes.credentials_vary.load(Ordering::SeqCst) {
-            Ok(Some(self.status()?.identity))
-        } else {
-            Ok(None)
+        match (self.processes.credentials_vary.load(Ordering::SeqCst), identity::has_proc()) {
+            (false, _) => Ok(None),
+            (true, true) => Ok(Some(self.status()?.identity)),
+            (true, false) => Err(Fail::lacking("credentials, which only procfs tells", Rights::NONE)),
         }
     }
 

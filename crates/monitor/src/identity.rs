@@ -42,16 +42,25 @@ pub struct Status {
     pub identity: Identity,
 }
 
-/// Whether /proc is no procfs, as in a chroot.
+/// Whether /proc is no procfs of ours, as in a chroot.
 static NO_PROC: AtomicBool = AtomicBool::new(false);
 
-/// Looks whether /proc is a procfs. What else may be there, others may have written.
+/// Looks whether /proc is a procfs, for what else may be there, others may have written; and that of our pid namespace,
+/// for in another's our callers' numbers are strangers'.
 pub fn look_for_proc(features: &Features) {
     const PROC_SUPER_MAGIC: libc::c_long = 0x9fa0;
     let found = sys::open_path(c"/proc", libc::O_PATH | libc::O_DIRECTORY, 0)
         .and_then(|proc| sys::statfs(proc.as_fd()))
         .is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
-    NO_PROC.store(!found || !features.proc, Ordering::SeqCst);
+    NO_PROC.store(!found || !is_own_namespace() || !features.proc, Ordering::SeqCst);
+}
+
+/// Whether a process's numbers begin with the one that it has in its own namespace: from the procfs's namespace on there is
+/// one in each.
+fn is_own_namespace() -> bool {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let numbers = text.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    numbers.split_whitespace().count() == 1
 }
 
 /// Whether /proc is a procfs.
@@ -145,9 +154,19 @@ thread_local! {
 pub struct Assumed(());
 
 impl Identity {
-    /// This thread's.
+    /// This thread's. Not from procfs, which need not be there.
     pub fn own() -> Result<Identity, Errno> {
-        Ok(Status::read(sys::gettid())?.identity)
+        let ([uid, euid, suid], egid) = sys::users()?;
+        Ok(Identity {
+            uid,
+            euid,
+            suid,
+            fsuid: sys::fsuid(),
+            egid,
+            fsgid: sys::fsgid(),
+            groups: sys::groups()?,
+            capabilities: sys::effective_capabilities()?,
+        })
     }
 
     /// Whether access(2), which goes by the real user, asks for the same as an access by the file system user.
@@ -259,6 +278,7 @@ mod tests {
         let status = Status::read(sys::gettid()).unwrap();
         assert_eq!(status.tgid, std::process::id());
         assert!(status.threads >= 1);
+        assert_eq!(status.identity, Identity::own().unwrap(), "as the kernel tells it by itself");
     }
 
     #[test]

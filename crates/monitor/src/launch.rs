@@ -4,6 +4,7 @@
 //! forwards signals, stops when the program stops and ends as it ends. Its child is the *monitor*, and the
 //! monitor's child becomes the program, so that the monitor is an ancestor of all that it guards.
 
+use crate::caller::Processes;
 use crate::defaults;
 use crate::errno::Errno;
 use crate::features::Features;
@@ -525,8 +526,10 @@ fn attend(
         Err(errno) => return fail(Step::Monitor, errno),
     };
     let started = sys::pidfd_getfd(pidfd.as_fd(), number)
-        .and_then(|listener| Monitor::new(Listener::new(listener, &features), guard, report, descriptors))
-        .map(Arc::new)
+        .and_then(|listener| Ok((listener, Processes::new(descriptors, true)?)))
+        .map(|(listener, processes)| {
+            Arc::new(Monitor::new(Listener::new(listener, &features), guard, report, processes))
+        })
         .and_then(|monitor| monitor.start().map(|()| monitor).map_err(|_| Errno::AGAIN));
     let monitor = match started {
         Ok(monitor) => monitor,

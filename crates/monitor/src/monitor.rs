@@ -116,16 +116,15 @@ impl Crew {
 
 impl Monitor {
     /// Over a listener.
-    pub fn new(listener: Listener, guard: Guard, report: bool, descriptors: u64) -> Result<Monitor, Errno> {
-        let processes = Processes::new(descriptors, guard.hosted)?;
-        Ok(Monitor {
+    pub fn new(listener: Listener, guard: Guard, report: bool, processes: Processes) -> Monitor {
+        Monitor {
             listener,
             guard,
             processes,
             report: report.then(Report::default),
             watch: Watch::default(),
             crew: Crew::default(),
-        })
+        }
     }
 
     /// Starts serving.

@@ -675,11 +675,40 @@ struct CapData {
 }
 const CAP_VERSION_3: u32 = 0x2008_0522;
 
-/// Sets this thread's effective capabilities to those of `mask` that it is permitted.
-pub fn set_effective_capabilities(mask: u64) -> Result<(), Errno> {
+/// This thread's real, effective and saved users, and its effective group.
+pub fn users() -> Result<([u32; 3], u32), Errno> {
+    let mut users = [0u32; 3];
+    let [real, effective, saved] = users.each_mut().map(std::ptr::from_mut);
+    check(syscall!(libc::SYS_getresuid, real, effective, saved))?;
+    Ok((users, check(syscall!(libc::SYS_getegid))? as u32))
+}
+
+/// This thread's supplementary groups.
+pub fn groups() -> Result<Vec<u32>, Errno> {
+    let count = check(syscall!(libc::SYS_getgroups, 0usize, std::ptr::null_mut::<u32>()))?;
+    let mut groups = vec![0; count];
+    let count = check(syscall!(libc::SYS_getgroups, groups.len(), groups.as_mut_ptr()))?;
+    groups.truncate(count);
+    Ok(groups)
+}
+
+fn capabilities() -> Result<[CapData; 2], Errno> {
     let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
     let mut data = [CapData::default(); 2];
     check(syscall!(libc::SYS_capget, &raw mut header, data.as_mut_ptr()))?;
+    Ok(data)
+}
+
+/// This thread's effective capabilities.
+pub fn effective_capabilities() -> Result<u64, Errno> {
+    let [low, high] = capabilities()?;
+    Ok(u64::from(low.effective) | u64::from(high.effective) << 32)
+}
+
+/// Sets this thread's effective capabilities to those of `mask` that it is permitted.
+pub fn set_effective_capabilities(mask: u64) -> Result<(), Errno> {
+    let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
+    let mut data = capabilities()?;
     data[0].effective = data[0].permitted & mask as u32;
     data[1].effective = data[1].permitted & (mask >> 32) as u32;
     check(syscall!(libc::SYS_capset, &raw mut header, data.as_ptr())).map(drop)
@@ -704,8 +733,7 @@ pub fn getpgid(pid: u32) -> Result<usize, Errno> {
 pub fn keep_capabilities(effective: u64, permitted: u64) -> Result<(), Errno> {
     const PR_CAP_AMBIENT_CLEAR_ALL: u64 = 4;
     let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
-    let mut has = [CapData::default(); 2];
-    check(syscall!(libc::SYS_capget, &raw mut header, has.as_mut_ptr()))?;
+    let has = capabilities()?;
     let data = [0, 1].map(|word| {
         let half = |set: u64| (set >> (32 * word)) as u32;
         let permitted = half(permitted) & has[word].permitted;

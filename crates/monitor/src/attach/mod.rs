@@ -122,7 +122,6 @@ enum Step {
     Clone,
     Image,
     Socket,
-    Namespace,
     Exec,
     Start,
     Access,
@@ -146,7 +145,6 @@ impl Step {
             (Step::Seccomp, _) => system("installing the seccomp filter"),
             (Step::NoNewPrivs, _) => system("giving up set-user-id programs"),
             (Step::Access, _) => system("letting the monitor reach the process"),
-            (Step::Namespace, _) => EnterError::PidNamespace,
             (Step::Image, _) => system("putting the monitor into memory"),
             (Step::Socket, _) => system("making a socket"),
             (Step::Exec, libc::EACCES) => {
@@ -154,6 +152,8 @@ impl Step {
             }
             (Step::Exec, _) => system("executing the monitor from memory"),
             (Step::Start, _) => system("starting the monitor"),
+            // A process whose children are to live in another pid namespace gets no thread.
+            (Step::Clone, libc::EINVAL) => EnterError::PidNamespace,
             (Step::Clone | Step::None, _) => system("making a thread"),
         }
     }
@@ -328,12 +328,11 @@ impl Attach {
     }
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 9] = [
     Step::None,
     Step::Clone,
     Step::Image,
     Step::Socket,
-    Step::Namespace,
     Step::Exec,
     Step::Start,
     Step::Access,
@@ -437,7 +436,10 @@ extern "C" fn help(argument: *mut c_void) -> c_int {
 fn open(work: &Work) -> Result<(), (Step, i32)> {
     // Numbers that the monitor's own do not meet.
     let move_up = |fd: usize| match fd {
-        0..=3 => call!(SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 4).inspect(|_| _ = call!(SYS_close, fd)),
+        0..=3 => call!(SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 4)
+            .inspect(|_| _ = call!(SYS_close, fd))
+            // What a number beyond the limit is called here.
+            .map_err(|errno| if errno == libc::EINVAL { libc::EMFILE } else { errno }),
         fd => Ok(fd),
     };
     const MFD_EXEC: u32 = 0x10;
@@ -522,10 +524,6 @@ fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
 extern "C" fn go_between(argument: *mut c_void) -> c_int {
     // SAFETY: as for the helper, which waits for this process.
     let work = unsafe { &*argument.cast::<Work>() };
-    if call!(SYS_getpid) == Ok(1) {
-        work.fail(Step::Namespace, libc::EINVAL);
-        return 0;
-    }
     let vfork = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     if let Err(errno) = work.start(Of::Monitor, become_monitor, vfork, &work.keeper) {
         work.fail(Step::Clone, errno);

@@ -124,6 +124,9 @@ fn conclude(served: Served) -> Result<(Answer, Option<Refused>), ()> {
 impl Service<'_> {
     /// Acts with the caller's identity.
     fn act(mut self) -> Served {
+        if self.call.op == Op::Credentials {
+            return self.credentials();
+        }
         self.identity = self.caller.identity()?;
         let own = self.caller.processes().own_identity();
         match &self.identity {

@@ -86,6 +86,12 @@ const TELLING: &[Errno] = &[
 impl Service<'_> {
     /// For a process that entered by itself: by descriptor, or beneath one.
     fn exec_traced(&self, flags: i32) -> Served {
+        if !identity::has_proc() {
+            return Err(Fail::lacking(
+                "execveat: without procfs it cannot be seen what is started",
+                Rights::of(&[Right::FEXECVE]),
+            ));
+        }
         let path = self.path_arg(0)?;
         let program = self.object(&path, flags & !AT_EXECVE_CHECK, Last::Follow)?;
         let stat = sys::stat(program.as_fd())?;
@@ -99,12 +105,6 @@ impl Service<'_> {
         let loader = self.loader_of(&program)?;
         if flags & AT_EXECVE_CHECK != 0 {
             return Ok(Answer::Value(0));
-        }
-        if !identity::has_proc() {
-            return Err(Fail::lacking(
-                "execveat: without procfs it cannot be seen what is started",
-                Rights::of(&[Right::FEXECVE]),
-            ));
         }
         let expected = Expected { program: (stat.st_dev, stat.st_ino), loader };
         as_monitor(|| self.see_it_through(&expected))
