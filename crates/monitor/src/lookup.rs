@@ -10,7 +10,7 @@ use crate::held::{Held, MAX_LINKS, NodeId, What, components, join};
 use crate::procfs::{self, Entry};
 use crate::sys::{self, OpenHow};
 use rights::{Right, Rights};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 const BENEATH: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
@@ -263,8 +263,16 @@ impl<'a> Start<'a> {
         } else {
             how
         };
-        let fd = sys::openat2(base.as_fd(), &c_string(&self.path)?, &how)?;
-        self.seen(fd)
+        let path = c_string(&self.path)?;
+        match sys::openat2(base.as_fd(), &path, &how) {
+            Ok(fd) => self.seen_beneath(base.as_fd(), fd, how),
+            // What it asked not to be led through, it is told of as ever.
+            Err(errno) if resolve & libc::RESOLVE_BENEATH != 0 => Err(errno.into()),
+            Err(Errno::LOOP) if resolve & (libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS) != 0 => {
+                Err(Errno::LOOP.into())
+            }
+            Err(errno) => Err(self.why_not(base.as_fd(), &path, &OpenHow { resolve, ..how }, errno)),
+        }
     }
 
     /// What a lookup by the kernel has found, unless the monitor is what it is about: in a procfs that is not in the
@@ -282,13 +290,14 @@ impl<'a> Start<'a> {
             return self.seen(fd);
         }
         drop(fd);
+        let outside = || Fail::lacking(self.literal(), Rights::NONE);
         let names: Vec<&[u8]> = components(&self.path).collect();
         if names.contains(&&b".."[..]) {
-            return Err(Fail::outside(self.literal()));
+            return Err(outside());
         }
         for end in 1..=names.len() {
             let at = names[..end].join(&b'/');
-            let root = directory(dir, &at).map_err(|_| Fail::outside(self.literal()))?.kept()?;
+            let root = directory(dir, &at).map_err(|_| outside())?.kept()?;
             if let Dir::Own(root) = root
                 && is_proc_root(root.as_fd())?
             {
@@ -296,7 +305,7 @@ impl<'a> Start<'a> {
                 return self.open_in_proc(root.as_fd(), &rest, how);
             }
         }
-        Err(Fail::outside(self.literal()))
+        Err(outside())
     }
 
     /// Opens something of a procfs that a descriptor leads to.
@@ -312,7 +321,13 @@ impl<'a> Start<'a> {
 
     /// What names lead to in a procfs. Its links lead out of it, and its descriptors are no names to open them anew by.
     fn in_proc(&self, root: BorrowedFd, names: &[Vec<u8>], keep: bool) -> Result<Entry, Fail> {
-        match procfs::resolve(self.caller, root, Rights::ALL, names, keep, &self.path)? {
+        let resolved = procfs::resolve(self.caller, root, Rights::ALL, names, keep, &self.path);
+        // What it may not have there is not left out of a global namespace, but out of what the descriptor gives.
+        let resolved = resolved.map_err(|fail| match fail {
+            Fail::Refused(_) => Fail::lacking(self.literal(), Rights::NONE),
+            fail => fail,
+        });
+        match resolved? {
             procfs::Resolved::Entry(entry) if keep || !matches!(entry, Entry::Descriptor { .. }) => Ok(entry),
             _ => Err(Fail::lacking(self.literal(), Rights::NONE)),
         }
@@ -321,8 +336,12 @@ impl<'a> Start<'a> {
     /// Where a narrower lookup goes through more than one held directory: what asks for no more than is done
     /// anyway is done, what cannot be kept is refused.
     fn open_unresolved(&self, resolve: u64, flags: i32, mode: u32, needs: Rights) -> Result<OwnedFd, Fail> {
-        const KEPT: u64 = libc::RESOLVE_NO_MAGICLINKS;
-        if resolve & !KEPT == 0 { self.open(flags, mode, needs) } else { Err(Errno::XDEV.into()) }
+        const IN_PROC: u64 = libc::RESOLVE_BENEATH | libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_XDEV;
+        let kept = match self.from {
+            From::BeyondInProc { .. } => libc::RESOLVE_NO_MAGICLINKS | IN_PROC,
+            _ => libc::RESOLVE_NO_MAGICLINKS,
+        };
+        if resolve & !kept == 0 { self.open(flags, mode, needs) } else { Err(Errno::XDEV.into()) }
     }
 
     /// A handle of what the path names: an O_PATH descriptor, or the caller's own where the path names one.
@@ -340,7 +359,14 @@ impl<'a> Start<'a> {
         if let From::Beyond { dir } = &self.from {
             self.check(Rights::ALL, needs)?;
             let (parent, name) = split_last(&self.path);
-            let dir = retry(|| directory(dir.as_fd(), parent)).map_err(|fail| self.left(fail))?;
+            let found = retry(|| directory(dir.as_fd(), parent));
+            let dir = match found {
+                Ok(dir) => dir,
+                Err(errno) => {
+                    let how = OpenHow { flags: 0, mode: 0, resolve: 0 };
+                    return Err(self.why_not(dir.as_fd(), &c_string(parent)?, &how, errno));
+                }
+            };
             return Ok(Place { dir, name: c_string(name)?, fixed: false });
         }
         if let Some((node, rest)) = &self.node()
@@ -445,12 +471,20 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// A path that has left a directory it may not leave.
-    fn left(&self, fail: Fail) -> Fail {
-        match fail {
-            Fail::Errno(Errno::XDEV) => Fail::lacking(self.literal(), Rights::NONE),
-            fail => fail,
-        }
+    /// Why a lookup beneath a directory has failed, with the restrictions that were asked for: the path may have left it.
+    /// The kernel also says EXDEV of a mount, and ELOOP of a magic link.
+    fn why_not(&self, dir: BorrowedFd, path: &CStr, asked: &OpenHow, errno: Errno) -> Fail {
+        let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64 | asked.flags & libc::O_NOFOLLOW as u64;
+        let leaves = || {
+            let how = OpenHow { flags, mode: 0, resolve: libc::RESOLVE_BENEATH };
+            sys::openat2(dir, path, &how).err() == Some(Errno::XDEV)
+        };
+        let left = match errno {
+            Errno::XDEV => asked.resolve & libc::RESOLVE_NO_XDEV == 0 || leaves(),
+            Errno::LOOP => leaves(),
+            _ => false,
+        };
+        if left { Fail::lacking(self.literal(), Rights::NONE) } else { errno.into() }
     }
 
     /// Where a lookup in a held directory starts, and the path from there: where the path itself starts, if that lies
@@ -472,8 +506,9 @@ impl<'a> Start<'a> {
             }
             let From::Beyond { dir } = &self.from else { return Ok(None) };
             self.check(Rights::ALL, needs)?;
-            let fd = retry(|| sys::openat2(dir.as_fd(), &c_string(&self.path)?, &how(BENEATH)));
-            let fd = fd.map_err(|fail| self.left(fail))?;
+            let path = c_string(&self.path)?;
+            let fd = retry(|| sys::openat2(dir.as_fd(), &path, &how(BENEATH)));
+            let fd = fd.map_err(|errno| self.why_not(dir.as_fd(), &path, &how(0), errno))?;
             return self.seen_beneath(dir.as_fd(), fd, how(BENEATH)).map(Some);
         };
         let What::Directory { dir, .. } = self.held.what(node) else { return Ok(None) };
@@ -739,14 +774,14 @@ pub fn own_link(fd: BorrowedFd) -> CString {
 }
 
 /// Tries again while a rename somewhere keeps the kernel from being sure that a lookup stayed beneath.
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Fail> {
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     for _ in 0..RACES {
         match call() {
             Err(Errno::AGAIN) => continue,
-            result => return Ok(result?),
+            result => return result,
         }
     }
-    Err(Errno::AGAIN.into())
+    Err(Errno::AGAIN)
 }
 
 fn c_string(path: &[u8]) -> Result<CString, Errno> {
