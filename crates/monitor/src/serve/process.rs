@@ -10,6 +10,11 @@ use crate::sys;
 use policy::{Arg, Op};
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// As the kernel, after it has looked for the process.
+fn is_signal(number: i32) -> Result<(), Errno> {
+    if (0..=64).contains(&number) { Ok(()) } else { Err(Errno::INVAL) }
+}
+
 impl Service<'_> {
     /// Not the caller's kin. Of its own that has ended it is told so, as wait and kill go together; of others nothing.
     fn stranger(&self, pid: i32) -> Fail {
@@ -24,12 +29,10 @@ impl Service<'_> {
         if pid == self.caller.process() as i32 {
             return Ok(Answer::GoOn);
         }
-        if !(0..=64).contains(&signal) {
-            return Err(Errno::INVAL.into());
-        }
         match pid {
             1.. => {
                 let kin = self.caller.kin(pid as u32).ok_or_else(|| self.stranger(pid))?;
+                is_signal(signal)?;
                 if self.guard.signals_confined {
                     // Should the number pass to a stranger meanwhile, Landlock keeps the signal from it.
                     return Ok(Answer::GoOn);
@@ -74,6 +77,7 @@ impl Service<'_> {
         if members.is_empty() {
             return Err(self.stranger(pid));
         }
+        is_signal(signal)?;
         if self.guard.signals_confined {
             return Ok(Answer::GoOn);
         }
