@@ -197,6 +197,11 @@ fn from_working_directory(t: &mut Stage) {
     denied!(t, linkat(FDCWD, c"file", dir, c"x", 0));
     denied!(t, renameat(dir, c"program", FDCWD, c"x"));
     denied!(t, renameat2(dir, c"x", FDCWD, c"program", 0));
+    denied!(t, mkdirat(FDCWD, c"directory", 0o755));
+    denied!(t, mknodat(FDCWD, c"fifo", libc::S_IFIFO | 0o644, 0));
+    denied!(t, symlinkat(c"file", FDCWD, c"soft"));
+    denied!(t, unlinkat(FDCWD, c"leave", 0));
+    denied!(t, unlinkat(FDCWD, c"empty", libc::AT_REMOVEDIR));
     // Of the working directory itself.
     denied!(t, newfstatat(FDCWD, c"", memory.out(), EMPTY));
     denied!(t, statx(FDCWD, c"", EMPTY, 0x7ff, memory.out()));
@@ -294,7 +299,7 @@ fn openat(t: &mut Stage) {
 }
 
 fn openat2(t: &mut Stage) {
-    let dir = scene::dir();
+    let (dir, proc) = (scene::dir(), scene::opened(c"/proc", libc::O_RDONLY));
     t.enter();
     let how = |flags: i32, resolve: u64| [flags as u64, 0, resolve];
     for resolve in [
@@ -321,6 +326,16 @@ fn openat2(t: &mut Stage) {
     works!(t, openat2(dir, c"sub/made", of(&create), 24));
     leaves!(t, openat2(dir, c"../in/file", of(&how(0, 0)), 24));
     leaves!(t, openat2(dir, c"../in/file", of(&how(0, libc::RESOLVE_NO_SYMLINKS)), 24));
+    // Whoever asks for it, is told in Linux's words.
+    works!(t, openat2(dir, c"../in/file", of(&how(0, libc::RESOLVE_BENEATH)), 24));
+    works!(t, openat2(dir, c"../in/file", of(&how(0, libc::RESOLVE_IN_ROOT)), 24));
+    works!(t, openat2(dir, c"leave", of(&how(0, libc::RESOLVE_NO_SYMLINKS)), 24));
+    works!(t, openat2(dir, c"missing", of(&how(0, libc::RESOLVE_NO_XDEV)), 24));
+    leaves!(t, openat2(dir, c"leave", of(&how(0, libc::RESOLVE_NO_XDEV)), 24));
+    leaves!(t, openat2(dir, c"/file", of(&how(0, libc::RESOLVE_IN_ROOT)), 24));
+    works!(t, openat2(proc, c"self/status", of(&how(0, libc::RESOLVE_BENEATH)), 24));
+    leaves!(t, openat2(proc, c"self/exe", of(&how(0, 0)), 24));
+    works!(t, openat2(proc, c"self/exe", of(&how(libc::O_NOFOLLOW, 0)), 24));
     denied!(t, openat2(FDCWD, c"file", of(&how(0, libc::RESOLVE_BENEATH)), 24));
 }
 
@@ -492,9 +507,9 @@ fn execveat_leaving(t: &mut Stage) {
     let (argv, envp) = ([word(c"program"), 0], [0u64]);
     leaves!(t, execveat(dir, absolute.as_c_str(), of(&argv), of(&envp), CHECK));
     leaves!(t, execveat(dir, c"../in/program", of(&argv), of(&envp), CHECK));
+    denied!(t, execveat(FDCWD, 0, of(&argv), of(&envp), 0));
+    denied!(t, execveat(FDCWD, absolute.as_c_str(), of(&argv), of(&envp), CHECK));
     leaves!(t, execveat(dir, absolute.as_c_str(), of(&argv), of(&envp), 0));
     leaves!(t, execveat(dir, c"../in/program", of(&argv), of(&envp), 0));
-    denied!(t, execveat(FDCWD, 0, of(&argv), of(&envp), 0));
-    denied!(t, execveat(FDCWD, absolute.as_c_str(), of(&argv), of(&envp), 0));
     denied!(t, execveat(FDCWD, c"program", of(&argv), of(&envp), 0));
 }

@@ -11,16 +11,29 @@
 
 mod descriptors;
 mod lookups;
+mod machine;
+mod own;
 mod paths;
+mod processes;
 mod program;
 mod raw;
 mod scene;
+mod sockets;
 mod stage;
 
 use stage::{Player, Recipe, Report, alone};
 
 fn recipes() -> Vec<Recipe> {
-    [descriptors::RECIPES, lookups::RECIPES, paths::RECIPES].concat()
+    [
+        descriptors::RECIPES,
+        lookups::RECIPES,
+        paths::RECIPES,
+        sockets::RECIPES,
+        machine::RECIPES,
+        processes::RECIPES,
+        own::RECIPES,
+    ]
+    .concat()
 }
 
 fn play(player: Player) {

@@ -168,3 +168,13 @@ pub fn text(address: u64) -> String {
     let text = unsafe { CStr::from_ptr(std::ptr::with_exposed_provenance(address as usize)) };
     format!("{:.60?}", text.to_string_lossy())
 }
+/// raise(3).
+pub fn raise(signal: c_int) -> c_int {
+    // SAFETY: the recipe handles it.
+    unsafe { libc::raise(signal) }
+}
+/// pthread_kill(3) of the thread itself.
+pub fn signal_own_thread(signal: c_int) -> c_int {
+    // SAFETY: the thread is there.
+    unsafe { libc::pthread_kill(libc::pthread_self(), signal) }
+}

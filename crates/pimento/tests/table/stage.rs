@@ -135,6 +135,22 @@ impl Stage {
         self.call_by(name, want, args, raw::spawn)
     }
 
+    /// Marks a call that has been made otherwise.
+    pub fn mark(&self, name: &str, how: &str) {
+        self.tell(&format!("> {name} - Same {how}"));
+        self.tell("= 0");
+    }
+
+    /// Makes a call that the policy does not know.
+    pub fn number(&mut self, number: u32, value: i64) {
+        assert!(self.entered, "{number} before entering");
+        if policy::by_number_x86_64(number).is_some() {
+            self.fail(&format!("the policy knows {number:#x}"));
+        }
+        let got = if self.mode == Mode::Sandbox { raw::syscall(number, [0; 6]) } else { value };
+        self.see("number", (number, got));
+    }
+
     fn call_by(&mut self, name: &str, want: Want, args: &[u64], make: fn(u32, [u64; 6]) -> i64) -> i64 {
         let args: [u64; 6] = std::array::from_fn(|at| args.get(at).copied().unwrap_or(0));
         let Some((call, number)) = policy::by_name(name).and_then(|call| Some((call, call.x86_64?))) else {
@@ -415,6 +431,7 @@ fn act(recipe: &Recipe, player: Player, mode: Mode, base: PathBuf, write: OwnedF
             }
         }
         raw::syscall(libc::SYS_umask as u32, [0o022, 0, 0, 0, 0, 0]);
+        raw::syscall(libc::SYS_setrlimit as u32, [libc::RLIMIT_CORE.into(), raw::of(&[0u64; 2]), 0, 0, 0, 0]);
         build(&stage.base);
         std::env::set_current_dir(stage.base.join("in")).expect("to enter the directory");
         recipe.1(&mut stage);
