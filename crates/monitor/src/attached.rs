@@ -10,12 +10,12 @@ use crate::identity::{self, Status};
 use crate::listener::Listener;
 use crate::monitor::{Monitor, Staff};
 use crate::serve::Guard;
-use crate::sys;
+use crate::sys::{self, OpenHow};
 use rights::Rights;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -74,13 +74,33 @@ pub fn main() -> ExitCode {
     // Nothing comes if the filter was refused.
     let Ok(listener) = sys::receive_descriptor(talk.as_fd()) else { return ExitCode::FAILURE };
     drop(talk);
-    let end = listener.try_clone();
     let listener = Listener::new(listener, &guard.features);
-    let Ok(end) = end else { return ExitCode::FAILURE };
-    staff.start(&Arc::new(Monitor::new(listener, guard, false, processes)));
-    // Until no process is left under the filter.
-    while !sys::has_hung_up(end.as_fd()) {}
+    let monitor = Arc::new(Monitor::new(listener, guard, false, processes));
+    staff.start(&monitor);
+    monitor.listener.wait_until_abandoned();
     ExitCode::SUCCESS
+}
+
+/// Whether there is what serving takes. The filters that its process has from before are the monitor's too, and at the
+/// first call it would be too late to say that they refuse something.
+fn probe(socket: BorrowedFd) -> Result<(), Errno> {
+    let mut word = [0u8; 8];
+    let (own, address) = (std::process::id(), word.as_mut_ptr().expose_provenance() as u64);
+    sys::read_memory(own, address, &mut [0; 8])?;
+    sys::write_memory(own, address, &[0; 8])?;
+    let process = sys::pidfd_open(own)?;
+    let socket = sys::pidfd_getfd(process.as_fd(), socket.as_raw_fd())?;
+    let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
+    let root = sys::open_path(c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    let root = sys::openat2(root.as_fd(), c".", &OpenHow { flags, mode: 0, resolve: libc::RESOLVE_BENEATH })?;
+    sys::stat(root.as_fd())?;
+    sys::statfs(root.as_fd())?;
+    sys::poll(socket.as_fd(), 0, 0)?;
+    sys::unshare_fs()?;
+    // Neither has what is asked of it.
+    let expected = |errno, expected| if errno == Errno(expected) { Ok(()) } else { Err(errno) };
+    sys::notif_recv(socket.as_fd()).map_or_else(|errno| expected(errno, libc::ENOTTY), |_| Ok(()))?;
+    sys::receive_descriptor(root.as_fd()).map_or_else(|errno| expected(errno, libc::EBADF), |_| Ok(()))
 }
 
 /// Everything that can fail, done before it is too late to say so.
@@ -90,6 +110,7 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     sys::set_name(c"pimento-monitor");
     let features = Features::probe_without(&options.without);
     identity::look_for_proc(&features);
+    probe(talk.as_fd())?;
     let mut held = Held::new()?;
     held.strict = true;
     for dir in &options.libraries {

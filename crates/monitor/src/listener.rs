@@ -47,6 +47,11 @@ impl Listener {
         }
     }
 
+    /// Waits until no process is left under the filter.
+    pub fn wait_until_abandoned(&self) {
+        while sys::poll(self.fd.as_fd(), 0, -1) == Err(Errno::INTR) {}
+    }
+
     /// Whether no process is under the filter any more.
     fn is_abandoned(&self) -> bool {
         matches!(sys::poll(self.fd.as_fd(), 0, 0), Ok(1))

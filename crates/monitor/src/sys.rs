@@ -786,11 +786,6 @@ pub fn receive_descriptor(socket: BorrowedFd) -> Result<OwnedFd, Errno> {
     owned((control[2] as u32).into())
 }
 
-/// Waits until a descriptor's other side is gone; false if the wait was interrupted.
-pub fn has_hung_up(fd: BorrowedFd) -> bool {
-    matches!(poll(fd, 0, -1), Ok(1))
-}
-
 /// Raises this process's soft limits to the hard ones, and returns how many descriptors it may have. It writes no core.
 pub fn raise_limits() -> Result<u64, Errno> {
     for resource in

@@ -452,6 +452,12 @@ fn open(work: &Work) -> Result<(), (Step, i32)> {
     let memory = memory.and_then(move_up).map_err(|errno| (Step::Image, errno))?;
     work.memory.store(memory as c_int, Ordering::SeqCst);
     raw::write_all(memory as c_int, work.image).map_err(|errno| (Step::Image, errno))?;
+    // By when the keeper sends the listener it is too late to find that an own filter refuses it.
+    if let Err(errno) = call!(SYS_sendmsg, -1i32, 0, 0)
+        && errno != libc::EBADF
+    {
+        return Err((Step::Socket, errno));
+    }
     let mut pair: [c_int; 2] = [-1; 2];
     call!(SYS_socketpair, libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr())
         .map_err(|errno| (Step::Socket, errno))?;
