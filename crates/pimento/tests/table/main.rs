@@ -6,9 +6,12 @@
 //! - `descriptors`, `lookups`, `paths`, `sockets`, `processes`, `own`, `machine`, `commands`: the recipes, by subject
 //! - `program`: a program to be executed
 //! - `raw`: what is not safe of it
+//!
+//! TABLE_ONLY=words plays the recipes of which the name has the words, TABLE_STORIES=1 shows what was done.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod commands;
 mod descriptors;
 mod lookups;
 mod machine;
@@ -32,28 +35,82 @@ fn recipes() -> Vec<Recipe> {
         machine::RECIPES,
         processes::RECIPES,
         own::RECIPES,
+        commands::RECIPES,
     ]
     .concat()
 }
 
+/// Denied calls that work for nobody here, so that only the errno, which no kernel has, shows that it is the sandbox that
+/// refuses; for those that are ENOSYS, nothing but the policy does.
+const WORK_FOR_NOBODY: &[(&str, &[&str])] = &[
+    (
+        "it would change the machine, and is made with arguments that the kernel refuses",
+        &[
+            "acct",
+            "clock_settime",
+            "delete_module",
+            "finit_module",
+            "init_module",
+            "kexec_file_load",
+            "kexec_load",
+            "reboot",
+            "swapoff",
+            "swapon",
+        ],
+    ),
+    ("it needs another root file system", &["pivot_root"]),
+    ("it needs a process that is being killed, and has memory still", &["process_mrelease"]),
+    (
+        "the kernel may be built without it",
+        &["ioperm", "iopl", "listns", "lsm_set_self_attr", "quotactl_fd", "uselib"],
+    ),
+    ("it needs more nodes of memory than one", &["migrate_pages"]),
+    (
+        "no kernel has it any more, or ever had",
+        &[
+            "_sysctl",
+            "afs_syscall",
+            "create_module",
+            "epoll_ctl_old",
+            "epoll_wait_old",
+            "get_kernel_syms",
+            "get_thread_area",
+            "getpmsg",
+            "lookup_dcookie",
+            "nfsservctl",
+            "putpmsg",
+            "query_module",
+            "security",
+            "set_thread_area",
+            "tuxcall",
+            "vserver",
+        ],
+    ),
+];
+
 fn play(player: Player) {
     let only = std::env::var("TABLE_ONLY").ok();
-    let failures = alone(|| {
+    let text = alone(|| {
         let mut recipes = recipes();
         recipes.retain(|recipe| only.as_ref().is_none_or(|only| recipe.0.contains(only.as_str())));
         let report = Report::of(&recipes, player);
         let mut failures = report.failures.clone();
         if only.is_none() {
             failures.extend(report.missing());
-            failures.push(format!("{} calls {:?}", report.calls, report.times));
-            failures.push(format!("{:?}", report.hopeless()));
         }
-        if std::env::var_os("TABLE_STORY").is_some() {
+        if player == Player::Own && raw::syscall(libc::SYS_geteuid as u32, [0; 6]) == 0 {
+            let known = |name: &str| WORK_FOR_NOBODY.iter().any(|(_, names)| names.contains(&name));
+            let works_for_none = report.hopeless().into_iter().filter(|name| !known(name));
+            failures.extend(
+                works_for_none.map(|name| format!("{name} is denied, but would not have worked outside")),
+            );
+        }
+        if std::env::var_os("TABLE_STORIES").is_some() {
             failures.push(report.stories);
         }
         failures.join("\n")
     });
-    assert!(failures.is_empty(), "\n{failures}");
+    assert!(text.is_empty(), "\n{text}");
 }
 
 #[test]

@@ -166,7 +166,7 @@ fn scheduling(t: &mut Stage) {
         denied!(t, sched_rr_get_interval(pid, at(&mut time)));
         let (mut list, mut len) = (0u64, 0u64);
         denied!(t, get_robust_list(pid, at(&mut list), at(&mut len)));
-        denied!(t, migrate_pages(pid, 0, 0, 0));
+        denied!(t, migrate_pages(pid, 2, of(&[1u64]), of(&[1u64])));
         denied!(t, move_pages(pid, 0, 0, 0, 0, 0));
     }
     // Groups and users.

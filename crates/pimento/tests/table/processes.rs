@@ -231,11 +231,11 @@ fn waiting(t: &mut Stage) {
     works!(t, waitid(libc::P_PIDFD, descriptor, at(&mut info), libc::WEXITED, 0));
     t.see("ended", (info.si_signo, info.si_code));
     works!(t, waitid(libc::P_PIDFD, descriptor, at(&mut info), libc::WEXITED, 0));
+    denied!(t, waitid(libc::P_PID, children[2], at(&mut info), libc::WEXITED, 0));
     denied!(t, wait4(children[1], at(&mut status), 0, 0));
     denied!(t, wait4(-1, at(&mut status), libc::WNOHANG, 0));
     denied!(t, wait4(0, 0, libc::WNOHANG, 0));
     denied!(t, wait4(1, 0, libc::WNOHANG, 0));
-    denied!(t, waitid(libc::P_PID, children[2], at(&mut info), libc::WEXITED, 0));
     denied!(t, waitid(libc::P_ALL, 0, at(&mut info), libc::WEXITED | libc::WNOHANG, 0));
     denied!(t, waitid(libc::P_PGID, 0, at(&mut info), libc::WEXITED | libc::WNOHANG, 0));
     t.see("nothing written", status == 7 || !pimento::sandboxed());
@@ -344,6 +344,8 @@ fn to_children(t: &mut Stage) {
 fn by_descriptor(t: &mut Stage) {
     let me = std::process::id() as i32;
     let other = scene::process(t);
+    // It leads a group, of which it is all.
+    before(libc::SYS_setpgid, &[0, 0]);
     let (own, other, dead) = (
         scene::process_descriptor(me),
         scene::process_descriptor(other),
