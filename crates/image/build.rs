@@ -20,11 +20,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// The target to build for: musl's, where Rust's standard library for it is installed. What is static with glibc is twice
+/// as large, and asks the processor what it can do at every start, which costs a virtual machine 0.4 ms.
+fn smaller(target: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let name = target.to_str().ok_or("TARGET is no name")?;
+    let Some(machine) = name.strip_suffix("-gnu") else { return Ok(target.into()) };
+    let musl = format!("{machine}-musl");
+    let rustc = env::var_os("RUSTC").expect("cargo sets it for build scripts");
+    let asked = Command::new(rustc).args(["--print=target-libdir", "--target", &musl]).output()?;
+    let libdir = PathBuf::from(String::from_utf8_lossy(&asked.stdout).trim());
+    let is_std = |name: &str| name.starts_with("libstd-") && name.ends_with(".rlib");
+    let there = asked.status.success()
+        && fs::read_dir(libdir)
+            .is_ok_and(|files| files.flatten().any(|file| file.file_name().to_str().is_some_and(is_std)));
+    Ok(if there { musl.into() } else { target.into() })
+}
+
 fn build() -> Result<(), Box<dyn Error>> {
     let [cargo, manifest, out, target] = ["CARGO", "CARGO_MANIFEST_DIR", "OUT_DIR", "TARGET"]
         .map(|name| PathBuf::from(env::var_os(name).expect("cargo sets it for build scripts")));
     let workspace = manifest.ancestors().nth(2).ok_or("crates/image is not in its workspace")?;
     let nested = target_dir(&out, &target).ok_or("OUT_DIR is not where cargo puts it")?;
+    let target = smaller(&target)?;
     let mut cargo = Command::new(cargo);
     cargo
         // Also where cargo looks for .cargo/config.toml: vendored sources, say.

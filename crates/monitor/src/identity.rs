@@ -50,8 +50,8 @@ static NO_PROC: AtomicBool = AtomicBool::new(false);
 pub fn look_for_proc(features: &Features) {
     const PROC_SUPER_MAGIC: libc::c_long = 0x9fa0;
     let found = sys::open_path(c"/proc", libc::O_PATH | libc::O_DIRECTORY, 0)
-        .and_then(|proc| sys::statfs(proc.as_fd()))
-        .is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
+        .and_then(|proc| sys::file_system(proc.as_fd()))
+        .is_ok_and(|kind| kind == PROC_SUPER_MAGIC);
     NO_PROC.store(!found || !is_own_namespace() || !features.proc, Ordering::SeqCst);
 }
 

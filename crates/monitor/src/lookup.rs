@@ -38,8 +38,11 @@ enum From {
     /// A directory descriptor that the program was given from outside: all rights, strictly beneath it.
     Beyond { dir: std::sync::Arc<OwnedFd> },
     /// Such a one of a procfs: its root, and the names from there.
-    BeyondInProc { root: OwnedFd, names: Vec<Vec<u8>> },
+    BeyondInProc { root: OwnedFd, names: Names },
 }
+
+/// The components of a path.
+type Names = Vec<Vec<u8>>;
 
 /// Where a lookup from a directory of a procfs starts: at the root, by the names that lead from there.
 fn procfs_from(dir: OwnedFd, path: &[u8]) -> Result<From, Fail> {
@@ -70,14 +73,14 @@ fn procfs_from(dir: OwnedFd, path: &[u8]) -> Result<From, Fail> {
 
 fn is_proc_root(dir: BorrowedFd) -> Result<bool, Errno> {
     const PROC_ROOT_INO: u64 = 1;
-    Ok(sys::statfs(dir)?.f_type == PROC_SUPER_MAGIC && sys::stat(dir)?.st_ino == PROC_ROOT_INO)
+    Ok(sys::file_system(dir)? == PROC_SUPER_MAGIC && sys::stat(dir)?.st_ino == PROC_ROOT_INO)
 }
 
 /// The directory above one of a procfs; ENOTDIR for its root's, which is another file system's.
 fn parent<'d>(dir: BorrowedFd) -> Result<Dir<'d>, Errno> {
     let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
     let above = sys::openat2(dir, c"..", &OpenHow { flags, mode: 0, resolve: libc::RESOLVE_NO_XDEV })?;
-    if sys::statfs(above.as_fd())?.f_type == PROC_SUPER_MAGIC {
+    if sys::file_system(above.as_fd())? == PROC_SUPER_MAGIC {
         Ok(Dir::Own(above))
     } else {
         Err(Errno::NOTDIR)
@@ -185,7 +188,7 @@ impl<'a> Start<'a> {
                 return Err(Fail::lacking(path, Rights::NONE));
             }
             let dir = caller.descriptor(dirfd)?;
-            if sys::statfs(dir.as_fd())?.f_type == PROC_SUPER_MAGIC {
+            if sys::file_system(dir.as_fd())? == PROC_SUPER_MAGIC {
                 procfs_from(dir, &path)?
             } else {
                 From::Beyond { dir: std::sync::Arc::new(dir) }
@@ -271,14 +274,14 @@ impl<'a> Start<'a> {
             Err(Errno::LOOP) if resolve & (libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS) != 0 => {
                 Err(Errno::LOOP.into())
             }
-            Err(errno) => Err(self.why_not(base.as_fd(), &path, &OpenHow { resolve, ..how }, errno)),
+            Err(errno) => self.failed_beneath(base.as_fd(), &path, OpenHow { resolve, ..how }, errno),
         }
     }
 
     /// What a lookup by the kernel has found, unless the monitor is what it is about: in a procfs that is not in the
     /// tree `self` is the monitor.
     fn seen(&self, fd: OwnedFd) -> Result<OwnedFd, Fail> {
-        if sys::statfs(fd.as_fd())?.f_type == PROC_SUPER_MAGIC {
+        if sys::file_system(fd.as_fd())? == PROC_SUPER_MAGIC {
             return Err(Fail::outside(self.literal()));
         }
         Ok(fd)
@@ -286,26 +289,50 @@ impl<'a> Start<'a> {
 
     /// What a lookup from a descriptor has found; in a procfs, what the caller would have found there.
     fn seen_beneath(&self, dir: BorrowedFd, fd: OwnedFd, how: OpenHow) -> Result<OwnedFd, Fail> {
-        if !self.held.strict || sys::statfs(fd.as_fd())?.f_type != PROC_SUPER_MAGIC {
+        if !self.held.strict || sys::file_system(fd.as_fd())? != PROC_SUPER_MAGIC {
             return self.seen(fd);
         }
         drop(fd);
-        let outside = || Fail::lacking(self.literal(), Rights::NONE);
+        match self.way_into_proc(dir)? {
+            Some((root, names)) => self.open_in_proc(root.as_fd(), &names, how),
+            None => Err(Fail::lacking(self.literal(), Rights::NONE)),
+        }
+    }
+
+    /// Where the path enters a procfs beneath a directory: its root, and the names from there.
+    fn way_into_proc(&self, dir: BorrowedFd) -> Result<Option<(OwnedFd, Names)>, Fail> {
         let names: Vec<&[u8]> = components(&self.path).collect();
         if names.contains(&&b".."[..]) {
-            return Err(outside());
+            return Ok(None);
         }
         for end in 1..=names.len() {
-            let at = names[..end].join(&b'/');
-            let root = directory(dir, &at).map_err(|_| outside())?.kept()?;
-            if let Dir::Own(root) = root
-                && is_proc_root(root.as_fd())?
-            {
-                let rest: Vec<Vec<u8>> = names[end..].iter().map(|name| name.to_vec()).collect();
-                return self.open_in_proc(root.as_fd(), &rest, how);
+            let Ok(Dir::Own(root)) = directory(dir, &names[..end].join(&b'/')) else { break };
+            if is_proc_root(root.as_fd())? {
+                return Ok(Some((root, names[end..].iter().map(|name| name.to_vec()).collect())));
             }
         }
-        Err(outside())
+        Ok(None)
+    }
+
+    /// What a lookup from a descriptor comes to that has failed. Where it went into a procfs it has failed for the monitor,
+    /// whose `self` is another than the caller's.
+    fn failed_beneath(
+        &self,
+        dir: BorrowedFd,
+        path: &CStr,
+        asked: OpenHow,
+        errno: Errno,
+    ) -> Result<OwnedFd, Fail> {
+        let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64 | asked.flags & libc::O_NOFOLLOW as u64;
+        let how = OpenHow { flags, mode: 0, resolve: BENEATH | libc::RESOLVE_NO_XDEV };
+        let crosses = || sys::openat2(dir, path, &how).err() == Some(Errno::XDEV);
+        if self.held.strict
+            && crosses()
+            && let Some((root, names)) = self.way_into_proc(dir)?
+        {
+            return self.open_in_proc(root.as_fd(), &names, asked);
+        }
+        Err(self.why_not(dir, path, &asked, errno))
     }
 
     /// Opens something of a procfs that a descriptor leads to.
@@ -423,7 +450,18 @@ impl<'a> Start<'a> {
             return Ok(entry.text(self.caller, root.as_fd())?);
         }
         let fd = match self.fast(needs, &how)? {
-            Some(fd) => fd,
+            Some(fd) => {
+                // Of some links there the text depends on who reads it.
+                if let From::Beyond { dir } = &self.from
+                    && self.held.strict
+                    && sys::file_system(fd.as_fd())? == PROC_SUPER_MAGIC
+                    && let Some((root, names)) = self.way_into_proc(dir.as_fd())?
+                {
+                    let entry = self.in_proc(root.as_fd(), &names, true)?;
+                    return Ok(entry.text(self.caller, root.as_fd())?);
+                }
+                fd
+            }
             None => {
                 let (cursor, end) = self.walk(Last::Keep, false)?;
                 match end {
@@ -508,8 +546,10 @@ impl<'a> Start<'a> {
             self.check(Rights::ALL, needs)?;
             let path = c_string(&self.path)?;
             let fd = retry(|| sys::openat2(dir.as_fd(), &path, &how(BENEATH)));
-            let fd = fd.map_err(|errno| self.why_not(dir.as_fd(), &path, &how(0), errno))?;
-            return self.seen_beneath(dir.as_fd(), fd, how(BENEATH)).map(Some);
+            return match fd {
+                Ok(fd) => self.seen_beneath(dir.as_fd(), fd, how(BENEATH)).map(Some),
+                Err(errno) => self.failed_beneath(dir.as_fd(), &path, how(0), errno).map(Some),
+            };
         };
         let What::Directory { dir, .. } = self.held.what(node) else { return Ok(None) };
         let nested = self.held.has_children(node);
@@ -732,7 +772,7 @@ fn seat(fd: BorrowedFd) -> Result<Seat, Errno> {
     }
     // A name may end so by itself; of what has been removed no link is left.
     if text.ends_with(GONE) && sys::stat(fd)?.st_nlink == 0 {
-        let memory = matches!(sys::statfs(fd)?.f_type, libc::TMPFS_MAGIC | libc::HUGETLBFS_MAGIC);
+        let memory = matches!(sys::file_system(fd)?, libc::TMPFS_MAGIC | libc::HUGETLBFS_MAGIC);
         if memory && text.starts_with(b"/memfd:") {
             return Ok(Seat::Own(text));
         }

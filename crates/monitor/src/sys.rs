@@ -182,23 +182,32 @@ pub fn pidfd_getfd(pidfd: BorrowedFd, fd: RawFd) -> Result<OwnedFd, Errno> {
 
 /// Sends a signal to the process, as from another: 0 only asks whether it exists.
 pub fn pidfd_signal(pidfd: BorrowedFd, signal: i32, sender: Option<(u32, u32)>) -> Result<(), Errno> {
-    // SAFETY: siginfo_t is plain data for which all zeroes is a value.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let pointer = match sender {
-        None => std::ptr::null(),
-        Some((pid, uid)) => {
-            info.si_signo = signal;
-            info.si_code = libc::SI_QUEUE;
-            // SAFETY: si_pid and si_uid lie at offsets 16 and 20 of the 128 bytes, on every 64-bit Linux.
-            unsafe {
-                let fields = (&raw mut info).cast::<u32>();
-                fields.add(4).write(pid);
-                fields.add(5).write(uid);
-            }
-            &raw const info
-        }
-    };
-    check(syscall!(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, pointer, 0)).map(drop)
+    match sender {
+        None => check(syscall!(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0, 0)).map(drop),
+        Some((pid, uid)) => pidfd_signal_with(pidfd, signal, &signal_info(signal, pid, uid), 0),
+    }
+}
+
+/// The same with a `siginfo_t` and flags.
+pub fn pidfd_signal_with(
+    pidfd: BorrowedFd,
+    signal: i32,
+    info: &[u8; 128],
+    flags: u32,
+) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info.as_ptr(), flags)).map(drop)
+}
+
+/// The `siginfo_t` of a signal that a process sends.
+pub fn signal_info(signal: i32, pid: u32, uid: u32) -> [u8; 128] {
+    let mut info = [0; 128];
+    // si_signo, si_code, and si_pid and si_uid, on every 64-bit Linux.
+    for (at, word) in
+        [(0, signal), (8, libc::SI_QUEUE), (16, pid.cast_signed()), (20, uid.cast_signed())]
+    {
+        info[at..at + 4].copy_from_slice(&word.to_ne_bytes());
+    }
+    info
 }
 
 /// Whether `tid` is a thread of process `tgid`.
@@ -260,6 +269,12 @@ pub fn statfs(fd: BorrowedFd) -> Result<libc::statfs, Errno> {
     let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
     check(syscall!(libc::SYS_fstatfs, fd.as_raw_fd(), &raw mut stat))?;
     Ok(stat)
+}
+
+/// What kind of file system a descriptor's object lies in: TMPFS_MAGIC and the like.
+pub fn file_system(fd: BorrowedFd) -> Result<i64, Errno> {
+    #[allow(clippy::unnecessary_cast, reason = "its type is not the same with every C library")]
+    statfs(fd).map(|stat| stat.f_type as i64)
 }
 
 /// The bytes of plain data that the kernel laid out.
@@ -420,6 +435,11 @@ pub fn fcntl(fd: BorrowedFd, command: i32, argument: u64) -> Result<usize, Errno
 /// A file control of a structure in `argument`.
 pub fn fcntl_in(fd: BorrowedFd, command: i32, argument: &[u8; 8]) -> Result<usize, Errno> {
     check(syscall!(libc::SYS_fcntl, fd.as_raw_fd(), command, argument.as_ptr()))
+}
+
+/// A file control that fills a structure in `into`.
+pub fn fcntl_out(fd: BorrowedFd, command: i32, into: &mut [u8; 8]) -> Result<usize, Errno> {
+    check(syscall!(libc::SYS_fcntl, fd.as_raw_fd(), command, into.as_mut_ptr()))
 }
 
 /// A device control that reads at most 64 bytes of `argument`.
@@ -775,7 +795,7 @@ pub fn receive_descriptor(socket: BorrowedFd) -> Result<OwnedFd, Errno> {
     message.msg_iov = &raw mut data;
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control);
+    message.msg_controllen = size_of_val(&control) as _;
     let flags = libc::MSG_CMSG_CLOEXEC;
     check(syscall!(libc::SYS_recvmsg, socket.as_raw_fd(), &raw mut message, flags))?;
     // A `struct cmsghdr` of one descriptor: length, level and kind, the number.
@@ -802,7 +822,8 @@ pub fn raise_descriptor_limit() -> Result<libc::rlimit, Errno> {
     raise_limit(libc::RLIMIT_NOFILE)
 }
 
-fn raise_limit(resource: libc::__rlimit_resource_t) -> Result<libc::rlimit, Errno> {
+fn raise_limit(resource: impl Into<i64>) -> Result<libc::rlimit, Errno> {
+    let resource = resource.into();
     let mut was = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let get = (&raw mut was, std::ptr::null::<libc::rlimit>());
     check(syscall!(libc::SYS_prlimit64, 0, resource, get.1, get.0))?;
