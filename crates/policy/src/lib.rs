@@ -261,6 +261,8 @@ pub enum Op {
     KillThread,
     /// A signal to a thread or process by one number: tkill, rt_sigqueueinfo.
     KillTask,
+    /// A signal by process descriptor: `pidfd_send_signal(2)`. Not to the monitor, of which a message may bring one.
+    SignalFd,
     /// Something done to the process (or thread) that the call's [`Arg::Pid`] names, 0 being the caller: lets it go on
     /// if that is the caller itself.
     OfProcess,

@@ -210,6 +210,7 @@ fn aimed_at_itself_or_the_monitor_is_asked() {
     assert_eq!(mode("ioprio_set", [2, 0, 5, 0, 0, 0]), REFUSED);
     assert_eq!(mode("kill", [1, 9, 0, 0, 0, 0]), Ask);
     assert_eq!(hosted("setpgid", [1; 6]), Allow);
+    assert_eq!((mode("setpgid", [0; 6]), mode("setpgid", [0, 7, 0, 0, 0, 0])), (Allow, Ask));
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn waiting_is_by_process_descriptor_or_hosted() {
     assert_eq!(needs("waitid", 1, p_pidfd), set(&[Right::PDWAIT]));
     assert_eq!((mode("waitid", [0; 6]), hosted("waitid", [0; 6])), (REFUSED, Allow));
     assert!(needs("waitid", 1, [1, 5, 0, 4, 0, 0]).is_empty(), "a pid is no descriptor");
-    assert_eq!(mode("pidfd_send_signal", [5, 9, 0, 0, 0, 0]), Descriptors);
+    assert_eq!(mode("pidfd_send_signal", [5, 9, 0, 0, 0, 0]), Ask, "it might be the monitor's");
     assert_eq!(mode("pidfd_send_signal", [5, 9, 0, 4, 0, 0]), REFUSED, "a whole group");
 }
 

@@ -238,6 +238,13 @@ fn family(call: &Call, arg: u8) -> Family {
         ("waitid", 0, _) => Family { subject: Some("the kind of id"), values: &[(3, "P_PIDFD")], ..NOTHING },
         ("lseek", 2, _) => Family { subject: Some("whence"), values: &[(1, "SEEK_CUR")], ..NOTHING },
         ("pidfd_send_signal", 3, _) => Family { bits: &[(4, "PIDFD_SIGNAL_PROCESS_GROUP")], ..NOTHING },
+        ("madvise", 2, _) => Family {
+            subject: Some("the advice"),
+            values: &[(100, "MADV_HWPOISON"), (101, "MADV_SOFT_OFFLINE")],
+            ..NOTHING
+        },
+        ("setpgid", 1, _) => Family { subject: Some("the group"), ..NOTHING },
+        ("fcntl", 2, _) => Family { subject: Some("the argument"), bits: &[(0o20000, "O_ASYNC")], ..NOTHING },
         ("getsockopt", 1, _) => {
             Family { subject: Some("the level"), values: &[(1, "SOL_SOCKET")], ..NOTHING }
         }

@@ -7,7 +7,7 @@ use crate::listener::Answer;
 use crate::lookup::{Last, own_link};
 use crate::sys;
 use rights::{Right, Rights};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Their arguments' sizes: the only device controls that the monitor carries out itself, on a copy of what they read.
 const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
@@ -16,6 +16,9 @@ const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
 const F_OWNER_TID: i32 = 0;
 const F_OWNER_PID: i32 = 1;
 const F_SETOWN_EX: i32 = 15;
+const F_GETOWN_EX: i32 = 16;
+const F_SETSIG: i32 = 10;
+const FIOASYNC: u32 = 0x5452;
 
 const NOTIFY: Rights = Rights::of(&[Right::NOTIFY]);
 
@@ -26,6 +29,7 @@ impl Service<'_> {
             // Declared as a long, read as an int.
             FS_IOC_SETFLAGS => 4,
             FS_IOC_FSSETXATTR => 28,
+            FIOASYNC => return self.tell_by_signal(None),
             _ => return self.check(),
         };
         let fd = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
@@ -63,12 +67,52 @@ impl Service<'_> {
                 let fd = self.descriptor(self.int(0), needs)?;
                 Ok(Answer::Value(sys::fcntl_in(fd.as_fd(), command, &owner)? as i64))
             }
+            libc::F_SETFL => self.tell_by_signal(Some(argument as i32)),
+            F_SETSIG => {
+                let fd = self.descriptor(self.int(0), needs)?;
+                self.owned_or_free(&fd)?;
+                Ok(Answer::Value(sys::fcntl(fd.as_fd(), command, argument)? as i64))
+            }
             libc::F_ADD_SEALS => {
                 let fd = self.descriptor(self.int(0), needs)?;
                 Ok(Answer::Value(sys::fcntl(fd.as_fd(), command, argument)? as i64))
             }
             _ => self.check(),
         }
+    }
+
+    /// Whether the caller is whom a descriptor's signals are for; false: nobody is. Refused if it is another.
+    fn owned_or_free(&self, fd: &OwnedFd) -> Result<bool, Fail> {
+        let mut owner = [0; 8];
+        sys::fcntl_out(fd.as_fd(), F_GETOWN_EX, &mut owner)?;
+        let [kind, pid] =
+            [0, 4].map(|at| i32::from_ne_bytes([owner[at], owner[at + 1], owner[at + 2], owner[at + 3]]));
+        let process = self.caller.process();
+        match (kind, pid) {
+            (_, 0) => Ok(false),
+            (F_OWNER_PID, _) if pid == process as i32 => Ok(true),
+            (F_OWNER_TID, 1..) if sys::is_thread_of(process, pid as u32) => Ok(true),
+            _ => Err(Fail::outside(format!("process {pid}"))),
+        }
+    }
+
+    /// O_ASYNC, by F_SETFL's flags or by FIOASYNC. Of a terminal whose signals are for nobody the kernel makes them be for
+    /// whoever is in front of it, of some devices for who asks: so they are made to be for the caller before.
+    fn tell_by_signal(&self, flags: Option<i32>) -> Served {
+        let fd = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        let was = sys::fcntl(fd.as_fd(), libc::F_GETFL, 0)? as i32;
+        let flags = match flags {
+            Some(flags) => flags,
+            None => {
+                let mut on = [0; 4];
+                self.caller.read(self.arg(2), &mut on)?;
+                if on == [0; 4] { was & !libc::O_ASYNC } else { was | libc::O_ASYNC }
+            }
+        };
+        if flags & !was & libc::O_ASYNC != 0 && !self.owned_or_free(&fd)? {
+            sys::fcntl(fd.as_fd(), libc::F_SETOWN, u64::from(self.caller.process()))?;
+        }
+        Ok(Answer::Value(sys::fcntl(fd.as_fd(), libc::F_SETFL, flags as u64)? as i64))
     }
 
     pub(super) fn prctl(&self) -> Served {

@@ -114,8 +114,17 @@ impl Service<'_> {
                 Err(Fail::Errno(_)) if sent > 0 => return Ok(sent),
                 data => data?,
             };
-            match self.send_some(socket, &data, &control, now, blocks) {
+            match sys::sendmsg(socket.as_fd(), &data, &control, now).map_err(Fail::from) {
                 Ok(len) => sent += len,
+                Err(Fail::Errno(Errno::AGAIN)) if blocks => {
+                    // Many may wait, and none is to keep its data here meanwhile.
+                    drop(data);
+                    match self.wait_until(socket, libc::POLLOUT) {
+                        Err(Fail::Errno(_)) if sent > 0 => return Ok(sent),
+                        waited => waited?,
+                    }
+                    continue;
+                }
                 // What has gone counts; the failure comes back with the next call.
                 Err(Fail::Errno(_)) if sent > 0 => return Ok(sent),
                 Err(Fail::Errno(Errno(libc::EPIPE))) => {
@@ -132,22 +141,6 @@ impl Service<'_> {
             let whole: usize = parts.iter().map(|part| part.1).sum();
             if !stream || !blocks || sent >= whole {
                 return Ok(sent);
-            }
-        }
-    }
-
-    fn send_some(
-        &self,
-        socket: &OwnedFd,
-        data: &[u8],
-        control: &[u8],
-        flags: i32,
-        blocks: bool,
-    ) -> Result<usize, Fail> {
-        loop {
-            match sys::sendmsg(socket.as_fd(), data, control, flags) {
-                Err(Errno::AGAIN) if blocks => self.wait_until(socket, libc::POLLOUT)?,
-                result => return Ok(result?),
             }
         }
     }

@@ -182,6 +182,7 @@ impl Service<'_> {
             Op::Watch => self.watch(),
             Op::Kill => self.kill(),
             Op::KillThread | Op::KillTask => self.kill_thread(),
+            Op::SignalFd => self.signal_fd(),
             Op::OfProcess | Op::AboutProcess => self.of_process(),
             Op::Capabilities => self.capabilities(),
             Op::OpenProcess => self.open_process(),

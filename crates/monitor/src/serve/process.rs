@@ -8,7 +8,7 @@ use crate::identity::{Status, as_monitor};
 use crate::listener::Answer;
 use crate::sys;
 use policy::{Arg, Op};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// As the kernel, after it has looked for the process.
 fn is_signal(number: i32) -> Result<(), Errno> {
@@ -90,15 +90,82 @@ impl Service<'_> {
         Ok(Answer::Value(0))
     }
 
+    /// A signal to a process or thread by number goes on if it is the caller's own, or kin and confined.
     pub(super) fn kill_thread(&self) -> Served {
-        self.of_own_or_confined(self.int(0))
+        let pid = self.int(0);
+        let confined = self.guard.signals_confined && pid > 0 && self.caller.is_kin(pid as u32);
+        // These two live for as long as the call does.
+        let safe = [self.caller.process() as i32, self.caller.tid() as i32].contains(&pid);
+        if confined || safe && (self.call.op == Op::KillTask || pid == self.caller.process() as i32) {
+            Ok(Answer::GoOn)
+        } else if !self.is_own(pid) {
+            Err(self.stranger(pid))
+        } else if self.guard.signals_confined {
+            Ok(Answer::GoOn)
+        } else if self.call.op == Op::KillThread {
+            // No process has a number that is a thread's; should that end, one might.
+            Err(Errno::SRCH.into())
+        } else {
+            self.kill_own_thread(pid as u32)
+        }
     }
 
-    /// A signal to a process or thread by number goes on if it is the caller's own, or kin and confined.
-    fn of_own_or_confined(&self, pid: i32) -> Served {
-        let own = self.is_own(pid);
-        let confined = self.guard.signals_confined && pid > 0 && self.caller.is_kin(pid as u32);
-        if own || confined { Ok(Answer::GoOn) } else { Err(self.stranger(pid)) }
+    /// Another thread of the caller's might end, and its number pass to a stranger, before the kernel looks: so the signal
+    /// goes to it and no other.
+    fn kill_own_thread(&self, tid: u32) -> Served {
+        let signal = self.int(1);
+        is_signal(signal)?;
+        let thread = match as_monitor(|| sys::pidfd_open_thread(tid)) {
+            // A kernel without descriptors of threads.
+            Err(Errno::INVAL) => {
+                sys::signal_thread(self.caller.process(), tid, signal);
+                return Ok(Answer::Value(0));
+            }
+            opened => opened?,
+        };
+        if !sys::is_thread_of(self.caller.process(), tid) {
+            return Err(Errno::SRCH.into());
+        }
+        self.signal(tid, thread.as_fd(), signal)?;
+        Ok(Answer::Value(0))
+    }
+
+    /// By descriptor, on a copy: a number can be given to another descriptor once this one has been looked at. Whoever
+    /// holds one of a process may signal it, but for the monitor: of that a message that it has sent can bring one.
+    pub(super) fn signal_fd(&self) -> Served {
+        let (signal, flags) = (self.int(1), self.arg(3) as u32);
+        let process = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        // PIDFD_SIGNAL_THREAD and PIDFD_SIGNAL_THREAD_GROUP, of which there can be one.
+        if flags > 2 {
+            return Err(Errno::INVAL.into());
+        }
+        let told =
+            as_monitor(|| std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())))
+                .map_err(|_| Errno::SRCH)?;
+        let pid: i32 = told
+            .lines()
+            .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+            .ok_or(Errno::BADF)?;
+        if pid <= 0 {
+            // It has ended, or is out of sight.
+            return Err(Errno::SRCH.into());
+        }
+        if sys::is_thread_of(std::process::id(), pid as u32) {
+            return Err(Fail::outside(format!("process {pid}")));
+        }
+        is_signal(signal)?;
+        let mine = self.caller.status()?.identity;
+        if !mine.may_signal(&Status::read(pid as u32)?.identity) {
+            return Err(Errno::PERM.into());
+        }
+        let mut info = [0; 128];
+        if self.arg(2) == 0 {
+            info = sys::signal_info(signal, self.caller.process(), mine.real_user());
+        } else {
+            self.caller.read(self.arg(2), &mut info)?;
+        }
+        as_monitor(|| sys::pidfd_signal_with(process.as_fd(), signal, &info, flags))?;
+        Ok(Answer::Value(0))
     }
 
     /// Whether it is the caller's process or one of its threads.
@@ -108,8 +175,15 @@ impl Service<'_> {
     }
 
     pub(super) fn of_process(&self) -> Served {
-        let at = self.call.args.iter().position(|arg| matches!(arg, Arg::Pid)).ok_or(Errno::NOSYS)?;
-        let pid = self.int(at);
+        let mut named =
+            self.call.args.iter().enumerate().filter(|(_, arg)| matches!(arg, Arg::Pid)).map(|(at, _)| at);
+        let pid = self.int(named.next().ok_or(Errno::NOSYS)?);
+        // The group that setpgid is to put it in.
+        if let Some(other) =
+            named.map(|at| self.int(at)).find(|&pid| pid != 0 && pid != self.caller.process() as i32)
+        {
+            return Err(self.stranger(other));
+        }
         if pid == 0 || self.is_own(pid) {
             return Ok(Answer::GoOn);
         }

@@ -20,6 +20,10 @@ const MMAP: &[Need] = need!(
     ; if clear(3, MAP_ANONYMOUS), set(2, PROT_EXEC) => MMAP_X
 );
 
+/// What root may do to the page behind an address: take it out of use, whoever else has it.
+const MADV_HWPOISON: u32 = 100;
+const MADV_SOFT_OFFLINE: u32 = 101;
+
 pub(super) const CALLS: &[Call] = calls! {
     // Mapping.
     mmap 9 222 (In, Size, Int, Flags, Fd(MMAP), Int) [Descriptors]
@@ -41,7 +45,9 @@ pub(super) const CALLS: &[Call] = calls! {
     // Paging.
     msync 26 227 (In, Size, Flags) [Allow] "writes out a mapping that is already there";
     mincore 27 232 (In, Size, Out) [Allow] "its own memory";
-    madvise 28 233 (In, Size, Int) [Allow] "its own memory";
+    madvise 28 233 (In, Size, Int)
+        [When(&[rule(&[int(2, MADV_HWPOISON)], DENY), rule(&[int(2, MADV_SOFT_OFFLINE)], DENY)], &Allow)]
+        "its own memory, but not whether the machine has it";
     mlock 149 228 (In, Size) [Allow] "its own memory";
     mlock2 325 284 (In, Size, Flags) [Allow] "its own memory";
     munlock 150 229 (In, Size) [Allow] "its own memory";

@@ -84,8 +84,9 @@ pub(super) const CALLS: &[Call] = calls! {
     rt_sigqueueinfo 129 138 (Pid, Int, In) [Ask; do KillTask] "itself only";
     rt_tgsigqueueinfo 297 240 (Pid, Pid, Int, In) [Ask; do KillThread] "its own threads only";
     pidfd_send_signal 424 424 (Fd(need!(PDKILL)), Int, In, Flags)
-        [When(&[rule(&[clear(3, 4)], Descriptors)], &DENY)]
-        "signals by process descriptor, but not (PIDFD_SIGNAL_PROCESS_GROUP) its whole group";
+        [When(&[rule(&[clear(3, 4)], Ask)], &DENY); hosted When(&[rule(&[clear(3, 4)], Descriptors)], &DENY);
+         do SignalFd]
+        "signals by process descriptor, but not (PIDFD_SIGNAL_PROCESS_GROUP) its whole group, nor the monitor";
     pidfd_open 434 434 (Pid, Flags) [DENY; hosted Ask; do OpenProcess] "a process by its global name";
     pidfd_getfd 438 438 (Fd(&[]), Int, Flags) [DENY] "takes another process's descriptors";
 
@@ -109,8 +110,9 @@ pub(super) const CALLS: &[Call] = calls! {
     kcmp 312 272 (Pid, Pid, Int, Int, Int) [DENY] "compares processes by pid";
 
     // Groups and sessions.
-    setpgid 109 154 (Pid, Pid) [PID; hosted Allow; do OfProcess]
-        "itself only; hosted the kernel's own rule, itself and its children";
+    setpgid 109 154 (Pid, Pid)
+        [When(&[rule(&[int(0, 0), int(1, 0)], Allow)], &Ask); hosted Allow; do OfProcess]
+        "itself only, into a group of its own; hosted the kernel's own rule, itself and its children";
     getpgid 121 155 (Pid) [PID; do AboutProcess] "itself only";
     getsid 124 156 (Pid) [PID; do AboutProcess] "itself only";
     setsid 112 157 () [Allow] "a session of its own";

@@ -5,6 +5,10 @@ use crate::{Command, Namespace, Verdict, Verdict::*, rows::*};
 /// Nobody, or somebody: that only the process itself may be named is the monitor's to check.
 const OWNER: Verdict = When(&[rule(&[int(2, 0)], Descriptors)], &Ask);
 
+/// To be told of input by a signal: of a terminal, by the kernel's choice, whoever is in front of it would be.
+const FLAGS: Verdict = When(&[rule(&[clear(2, O_ASYNC)], Descriptors)], &Ask);
+const O_ASYNC: u64 = 0o20000;
+
 /// The commands of fcntl(2).
 pub static FCNTL: Namespace = Namespace { name: "fcntl", key: &[1], commands: COMMANDS, unknown: DENY };
 
@@ -19,14 +23,14 @@ const COMMANDS: &[Command] = commands! {
 
     // Flags, and who is told of I/O: CAP_FCNTL, and cap_fcntls_limit's list.
     F_GETFL 3 [Descriptors] (FCNTL) "flags of the open file";
-    F_SETFL 4 [Descriptors] (FCNTL) "flags of the open file";
+    F_SETFL 4 [FLAGS] (FCNTL) "flags of the open file; O_ASYNC only if itself is told";
     F_GETOWN 9 [Descriptors] (FCNTL) "who is told of I/O";
     F_SETOWN 8 [OWNER] (FCNTL) "aims signals at a process by number: nobody or itself only";
     F_GETOWN_EX 16 [Descriptors] (FCNTL) "who is told of I/O";
     F_SETOWN_EX 15 [Ask] (FCNTL) "aims signals at a process, in memory: itself only";
     F_GETOWNER_UIDS 17 [Descriptors] (FCNTL) "who is told of I/O";
     F_GETSIG 11 [Descriptors] (FSIGNAL) "which signal tells of I/O";
-    F_SETSIG 10 [Descriptors] (FSIGNAL) "which signal tells of I/O";
+    F_SETSIG 10 [Ask] (FSIGNAL) "which signal tells of I/O: only if itself is told";
 
     // Locks and leases.
     F_GETLK 5 [Descriptors] (FLOCK) "locks";

@@ -16,7 +16,7 @@ const COMMANDS: &[Command] = commands! {
     FIOCLEX 0x5451 [Descriptors] "close-on-exec: counts as an ioctl, where fcntl needs nothing";
     FIONCLEX 0x5450 [Descriptors] "close-on-exec: counts as an ioctl, where fcntl needs nothing";
     FIONBIO 0x5421 [Descriptors] "flags of the open file";
-    FIOASYNC 0x5452 [Descriptors] "flags of the open file";
+    FIOASYNC 0x5452 [Ask] "flags of the open file: only if itself is told, as fcntl's O_ASYNC";
     FIONREAD 0x541b [Descriptors] "bytes to be read; also SIOCINQ and TIOCINQ";
     FIOQSIZE 0x5460 [Descriptors] "the size of a file or directory";
     FIOGETOWN 0x8903 [Descriptors] "who is told of I/O";
