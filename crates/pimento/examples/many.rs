@@ -12,7 +12,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -82,7 +82,7 @@ fn entering(times: usize) -> Result<()> {
 }
 
 /// `count` processes that enter, each with `children` children, all alive at a time.
-fn crowd(what: &str, count: usize, children: usize) -> Result<()> {
+pub fn crowd(what: &str, count: usize, children: usize) -> Result<()> {
     let before = monitors();
     let (told, tell) = io::pipe()?;
     let (stay, go) = io::pipe()?;
