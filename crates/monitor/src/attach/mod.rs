@@ -470,6 +470,8 @@ fn open(work: &Work) -> Result<(), (Step, i32)> {
 
 /// Starts the monitor and installs the filter.
 fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
+    // Long before the filter: a child that another thread forks meanwhile copies this first, and that last.
+    call!(SYS_prctl, libc::PR_SET_DUMPABLE, 1).map_err(|errno| (Step::Access, errno))?;
     // A process that reaps its descendants' orphans would find two more children.
     let mut reaps: c_int = 0;
     let _ = call!(SYS_prctl, libc::PR_GET_CHILD_SUBREAPER, &raw mut reaps);
@@ -503,7 +505,6 @@ fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
         return Err((Step::Start, errno));
     }
     let at = |step| move |errno| (step, errno);
-    call!(SYS_prctl, libc::PR_SET_DUMPABLE, 1).map_err(at(Step::Access))?;
     // A core would be written by a path. Capability mode lets nobody raise the limit again.
     let none = libc::rlimit { rlim_cur: 0, ..*core };
     call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map_err(at(Step::Access))?;
