@@ -189,12 +189,7 @@ pub fn pidfd_signal(pidfd: BorrowedFd, signal: i32, sender: Option<(u32, u32)>) 
 }
 
 /// The same with a `siginfo_t` and flags.
-pub fn pidfd_signal_with(
-    pidfd: BorrowedFd,
-    signal: i32,
-    info: &[u8; 128],
-    flags: u32,
-) -> Result<(), Errno> {
+pub fn pidfd_signal_with(pidfd: BorrowedFd, signal: i32, info: &[u8; 128], flags: u32) -> Result<(), Errno> {
     check(syscall!(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info.as_ptr(), flags)).map(drop)
 }
 
@@ -202,9 +197,7 @@ pub fn pidfd_signal_with(
 pub fn signal_info(signal: i32, pid: u32, uid: u32) -> [u8; 128] {
     let mut info = [0; 128];
     // si_signo, si_code, and si_pid and si_uid, on every 64-bit Linux.
-    for (at, word) in
-        [(0, signal), (8, libc::SI_QUEUE), (16, pid.cast_signed()), (20, uid.cast_signed())]
-    {
+    for (at, word) in [(0, signal), (8, libc::SI_QUEUE), (16, pid.cast_signed()), (20, uid.cast_signed())] {
         info[at..at + 4].copy_from_slice(&word.to_ne_bytes());
     }
     info
