@@ -1,6 +1,7 @@
 //! What entering capability mode costs, and what many in it cost together.
 //!
 //!     cargo run --release -p pimento --example many -- entering 200     the time of enter(), in microseconds
+//!     cargo run --release -p pimento --example many -- calls 5000        single calls, in nanoseconds, inside and outside
 //!     cargo run --release -p pimento --example many -- monitors 1000    so many processes, each with a monitor
 //!     cargo run --release -p pimento --example many -- processes 1000   so many processes under one monitor
 //!
@@ -12,6 +13,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
+/// What may fail for many reasons.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
@@ -19,9 +21,10 @@ fn main() -> Result<()> {
     let number = |at: usize| args.get(at).and_then(|word| word.parse::<usize>().ok());
     match (args.first().map(String::as_str), number(1)) {
         (Some("entering"), Some(times)) => entering(times),
+        (Some("calls"), Some(times)) => calls(times),
         (Some("monitors"), Some(count)) => crowd("monitors", count, 0),
         (Some("processes"), Some(count)) => crowd("processes", 1, count.saturating_sub(1)),
-        _ => Err("usage: many entering|monitors|processes NUMBER".into()),
+        _ => Err("usage: many entering|calls|monitors|processes NUMBER".into()),
     }
 }
 
@@ -77,6 +80,69 @@ fn entering(times: usize) -> Result<()> {
         took.sort_by(f64::total_cmp);
         let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
         println!("{what}: median {:.0} µs, quartiles {:.0} and {:.0}", at(0.5), at(0.25), at(0.75));
+    }
+    Ok(())
+}
+
+/// Each call plainly and in capability mode, in turn, and the medians' ratio.
+fn calls(times: usize) -> Result<()> {
+    let dir = File::open("/etc")?;
+    let fd = dir.as_raw_fd();
+    let status: &'static mut [u8] = Box::leak(Box::new([0u8; 256]));
+    let (plain, name, empty) =
+        (status.as_mut_ptr() as usize, c"passwd".as_ptr() as usize, c"".as_ptr() as usize);
+    let mut all: [(&str, Box<dyn Fn()>); 4] = [
+        // SAFETY: numbers, strings that live on, and a buffer of the size that stat takes, which is leaked.
+        ("getppid", Box::new(|| unsafe { _ = libc::syscall(libc::SYS_getppid) })),
+        // SAFETY: as above.
+        (
+            "fstat of a descriptor, as glibc makes it",
+            Box::new(move || unsafe {
+                _ = libc::syscall(libc::SYS_newfstatat, fd, empty, plain, libc::AT_EMPTY_PATH)
+            }),
+        ),
+        // SAFETY: as above.
+        (
+            "fstatat beneath a directory",
+            Box::new(move || unsafe { _ = libc::syscall(libc::SYS_newfstatat, fd, name, plain, 0) }),
+        ),
+        // SAFETY: as above; what is opened is closed.
+        (
+            "openat beneath a directory, and close",
+            Box::new(move || unsafe {
+                _ = libc::close(libc::syscall(libc::SYS_openat, fd, name, libc::O_RDONLY) as i32)
+            }),
+        ),
+    ];
+    const ROUNDS: usize = 9;
+    let mut took = vec![[Vec::new(), Vec::new()]; all.len()];
+    for round in 0..2 * ROUNDS {
+        let (mut told, mut tell) = io::pipe()?;
+        let child = fork(|| {
+            if round % 2 == 1 {
+                pimento::enter()?;
+            }
+            for (_, call) in &mut all {
+                let start = Instant::now();
+                (0..times).for_each(|_| call());
+                tell.write_all(&(start.elapsed().as_nanos() / times as u128).to_ne_bytes())?;
+            }
+            Ok(())
+        })?;
+        for took in &mut took {
+            let mut nanoseconds = [0; 16];
+            told.read_exact(&mut nanoseconds)?;
+            took[round % 2].push(u128::from_ne_bytes(nanoseconds));
+        }
+        wait_for(child)?;
+    }
+    println!("nanoseconds, median of {ROUNDS} rounds     plain    inside    ratio");
+    for ((name, _), took) in all.iter().zip(&mut took) {
+        let [plain, inside] = took.each_mut().map(|runs| {
+            runs.sort_unstable();
+            runs[runs.len() / 2]
+        });
+        println!("{name:<40}{plain:>9}{inside:>10}{:>9.2}", inside as f64 / plain as f64);
     }
     Ok(())
 }
