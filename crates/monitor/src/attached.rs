@@ -40,7 +40,7 @@ struct Options {
 }
 
 impl Options {
-    fn of(args: impl Iterator<Item = OsString>) -> Options {
+    fn of(args: Vec<OsString>) -> Options {
         let mut options = Options::default();
         for arg in args {
             let arg = arg.as_bytes();
@@ -60,12 +60,12 @@ impl Options {
 }
 
 /// The `main` of `pimento-monitor`. Descriptor 3 is its socket to the process that it stands for: there it says that it
-/// is ready, or why it cannot be, and gets the listener.
-pub fn main() -> ExitCode {
+/// is ready, or why it cannot be, and gets the listener. `args` are those after its name.
+pub fn main(args: Vec<OsString>) -> ExitCode {
     // SAFETY: whoever executes this program leaves descriptor 3 to it; nothing else here owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(SOCKET) };
     let mut talk = File::from(socket);
-    let ready = prepare(&Options::of(std::env::args_os().skip(1)), &talk);
+    let ready = prepare(&Options::of(args), &talk);
     let errno = ready.as_ref().map_or_else(|errno| errno.0, |_| 0);
     let told = [errno.to_ne_bytes(), std::process::id().to_ne_bytes()].concat();
     let (Ok((guard, staff, processes)), Ok(())) = (ready, talk.write_all(&told)) else {
