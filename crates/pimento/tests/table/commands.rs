@@ -77,6 +77,9 @@ fn fcntl_flags(t: &mut Stage) {
         works!(t, fcntl(socket, 16, at(&mut owner)));
         t.see("its own", (owner[0], owner[1] == me));
     }
+    works!(t, fcntl(socket, libc::F_SETFL, libc::O_ASYNC | libc::O_RDWR));
+    works!(t, fcntl(socket, libc::F_GETFL));
+    works!(t, fcntl(socket, libc::F_SETFL, libc::O_RDWR));
     let mut users = [9u32; 2];
     works!(t, fcntl(socket, 17, at(&mut users)));
     t.see("users", users);
@@ -102,14 +105,14 @@ fn fcntl_locks(t: &mut Stage) {
     let (file, again) = (scene::file(), scene::opened(c"file", libc::O_RDWR));
     t.enter();
     for (get, set, wait) in [(5, 6, 7), (36, 37, 38)] {
-        works!(t, fcntl(file, set, of(&lock(libc::F_WRLCK.into(), 0, 4))));
-        works!(t, fcntl(file, wait, of(&lock(libc::F_WRLCK.into(), 8, 4))));
-        let mut found = lock(libc::F_WRLCK.into(), 0, 1);
+        works!(t, fcntl(file, set, of(&lock(libc::F_WRLCK, 0, 4))));
+        works!(t, fcntl(file, wait, of(&lock(libc::F_WRLCK, 8, 4))));
+        let mut found = lock(libc::F_WRLCK, 0, 1);
         works!(t, fcntl(again, get, at(&mut found)));
         t.see("lock", found);
-        works!(t, fcntl(again, set, of(&lock(libc::F_WRLCK.into(), 0, 1))));
-        works!(t, fcntl(file, set, of(&lock(libc::F_UNLCK.into(), 0, 0))));
-        works!(t, fcntl(again, set, of(&lock(libc::F_UNLCK.into(), 0, 0))));
+        works!(t, fcntl(again, set, of(&lock(libc::F_WRLCK, 0, 1))));
+        works!(t, fcntl(file, set, of(&lock(libc::F_UNLCK, 0, 0))));
+        works!(t, fcntl(again, set, of(&lock(libc::F_UNLCK, 0, 0))));
         works!(t, fcntl(file, set, 16));
     }
     works!(t, fcntl(file, 1029, 0));

@@ -1,7 +1,7 @@
 //! The process's own settings, limits, scheduling, clocks, timers and memory; and what kind of machine it is on.
 
 use crate::raw::{self, at, of, peek, poke, zeroed};
-use crate::scene::{self, before};
+use crate::scene;
 use crate::stage::{Recipe, Stage, absent, alike, denied, is, works};
 
 pub const RECIPES: &[Recipe] = &[
@@ -75,7 +75,7 @@ fn further_listener(t: &mut Stage) {
 
 fn landlock(t: &mut Stage) {
     let access = [1u64; 1];
-    let set = before(libc::SYS_landlock_create_ruleset, &[of(&access), 8, 0]);
+    let set = scene::perhaps(libc::SYS_landlock_create_ruleset, &[of(&access), 8, 0]);
     let rule = [1u64, scene::dir() as u64];
     t.enter();
     absent!(t, landlock_create_ruleset(0, 0, 1));
@@ -305,6 +305,9 @@ fn paging(t: &mut Stage) {
     works!(t, madvise(memory, 4096, libc::MADV_DONTNEED));
     t.see("gone", peek(memory));
     works!(t, madvise(memory, 4096, 999));
+    // Whether the machine has the page; of none at all, lest it be done.
+    denied!(t, madvise(memory, 0, libc::MADV_HWPOISON));
+    denied!(t, madvise(memory, 0, libc::MADV_SOFT_OFFLINE));
     works!(t, mlock(memory, 4096));
     works!(t, mlock2(memory, 4096, 1));
     works!(t, munlock(memory, 4096));

@@ -156,7 +156,7 @@ fn is_root() -> bool {
 }
 
 fn fanotify(t: &mut Stage) {
-    let group = if is_root() { before(libc::SYS_fanotify_init, &[0, 0]) as i32 } else { 99 };
+    let group = scene::perhaps(libc::SYS_fanotify_init, &[0, 0]);
     let dir = scene::dir();
     t.enter();
     denied!(t, fanotify_init(0, 0));
@@ -172,7 +172,10 @@ fn handles(t: &mut Stage) {
     let mut handle = [0u32; 34];
     let mut mount = 0i32;
     handle[0] = 128;
-    before(libc::SYS_name_to_handle_at, &[word(dir), word(c"file"), at(&mut handle), at(&mut mount), 0]);
+    scene::perhaps(
+        libc::SYS_name_to_handle_at,
+        &[word(dir), word(c"file"), at(&mut handle), at(&mut mount), 0],
+    );
     let mut again = [0u32; 34];
     again[0] = 128;
     t.enter();
@@ -209,18 +212,12 @@ fn mounts(t: &mut Stage) {
 fn parts_of_mounts(t: &mut Stage) {
     mount_namespace();
     let dir = scene::dir();
-    let root = is_root();
-    let (context, made, tree) = if root {
-        let context = before(libc::SYS_fsopen, &[word(c"tmpfs"), 0]);
-        let ready = before(libc::SYS_fsopen, &[word(c"tmpfs"), 0]);
-        const CREATE: u64 = 6;
-        before(libc::SYS_fsconfig, &[word(ready), CREATE, 0, 0, 0]);
-        before(libc::SYS_mount, &[word(c"none"), word(c"empty"), word(c"tmpfs"), 0, 0]);
-        let tree = before(libc::SYS_open_tree, &[word(FDCWD), word(c"empty"), 1]);
-        (context as i32, ready as i32, tree as i32)
-    } else {
-        (99, 99, 99)
-    };
+    const CREATE: u64 = 6;
+    let context = scene::perhaps(libc::SYS_fsopen, &[word(c"tmpfs"), 0]);
+    let made = scene::perhaps(libc::SYS_fsopen, &[word(c"tmpfs"), 0]);
+    scene::perhaps(libc::SYS_fsconfig, &[word(made), CREATE, 0, 0, 0]);
+    scene::perhaps(libc::SYS_mount, &[word(c"none"), word(c"empty"), word(c"tmpfs"), 0, 0]);
+    let tree = scene::perhaps(libc::SYS_open_tree, &[word(FDCWD), word(c"empty"), 1]);
     t.enter();
     denied!(t, fsopen(c"tmpfs", 0));
     denied!(t, fsconfig(context, 6, 0, 0, 0));

@@ -440,8 +440,11 @@ fn groups(t: &mut Stage) {
     }
     works!(t, setpgid(0, 0));
     works!(t, setpgid(me, me));
-    works!(t, setpgid(me, 1));
+    works!(t, setpgid(0, me));
     alike!(t, getpgrp());
+    denied!(t, setpgid(me, 1));
+    denied!(t, setpgid(0, 1));
+    denied!(t, setpgid(0, other));
     for pid in [other, 1, -1] {
         denied!(t, getpgid(pid));
         denied!(t, getsid(pid));

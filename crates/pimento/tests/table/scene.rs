@@ -11,6 +11,14 @@ pub fn before(number: c_long, args: &[u64]) -> i64 {
     value
 }
 
+/// Makes a call before entering that not every kernel has: its value, or the number of no descriptor.
+pub fn perhaps(number: c_long, args: &[u64]) -> i32 {
+    match raw::syscall(number as u32, std::array::from_fn(|at| args.get(at).copied().unwrap_or(0))) {
+        value @ 0.. => value as i32,
+        _ => 99,
+    }
+}
+
 fn open(path: u64, flags: i32) -> i32 {
     before(libc::SYS_openat, &[word(libc::AT_FDCWD), path, word(flags | libc::O_CLOEXEC), 0o644]) as i32
 }

@@ -278,7 +278,7 @@ pub struct Report {
     pub failures: Vec<String>,
     /// Lines of rows that were reached in capability mode.
     reached: BTreeSet<(String, String)>,
-    /// Denied calls, and whether one of each worked outside.
+    /// Denied calls, and whether one of each worked outside, as far as the kernel has it.
     denied: BTreeMap<String, bool>,
     /// What they did in capability mode.
     pub stories: String,
@@ -321,7 +321,10 @@ impl Report {
             if is_denial(want) && is_kernels {
                 // One that does not return, works.
                 let result = outside.lines[at + 1..].iter().find_map(|line| line.strip_prefix("= "));
-                let worked = result.is_none_or(|value| value.parse::<i64>().is_ok_and(|value| value >= 0));
+                // What the kernel does not have, nobody can have.
+                let worked = result.is_none_or(|value| {
+                    value.parse::<i64>().is_ok_and(|value| value >= 0 || value == -ENOSYS)
+                });
                 *self.denied.entry(name.to_owned()).or_default() |= worked;
             }
         }
