@@ -392,7 +392,7 @@ fn the_umask_of_the_moment_counts() {
                     assert_eq!(mode_of(dir, sub.to_str().unwrap()), 0o777 & !umask);
                 };
                 modes(0o022, "entered");
-                for umask in [0o077, 0, 0o777, 0o027] {
+                for umask in [0o077, 0, 0o177, 0o027] {
                     call!(SYS_umask, umask).unwrap();
                     modes(umask, &format!("{umask:o}"));
                 }

@@ -234,6 +234,9 @@ fn under_an_own_filter_entering_works_or_is_told_to_fail() {
             let player = Player::start(User::Own, || {
                 let dir = directory("/usr");
                 call!(SYS_alarm, 30).unwrap();
+                if !is_root() {
+                    give_up_privileges();
+                }
                 install_filter(&[(number, error(libc::EPERM))], 0).unwrap();
                 if pimento::enter().is_ok() {
                     assert!(pimento::sandboxed(), "{number}");

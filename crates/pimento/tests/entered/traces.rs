@@ -14,9 +14,10 @@ fn seen_from_outside(pid: i32) -> BTreeMap<String, String> {
     let at = |name: &str| format!("/proc/{pid}/{name}");
     for line in fs::read_to_string(at("status")).unwrap().lines() {
         let (name, value) = line.split_once(':').unwrap();
-        // Memory, and what the scheduler did. What is left but for no_new_privs tells of the filter itself.
+        // Memory, what the scheduler did, and the signals of all the processes of the user. What is left but for
+        // no_new_privs tells of the filter itself.
         let varies =
-            ["Vm", "Rss", "Hugetlb", "voluntary_", "nonvoluntary_", "State", "Seccomp", "NoNewPrivs"]
+            ["Vm", "Rss", "Hugetlb", "voluntary_", "nonvoluntary_", "State", "Seccomp", "NoNewPrivs", "SigQ"]
                 .iter()
                 .any(|prefix| name.starts_with(prefix));
         if !varies {
