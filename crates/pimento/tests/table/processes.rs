@@ -421,7 +421,7 @@ fn reaching(t: &mut Stage) {
     let (local, remote) = ([[at(&mut to), 4]], [[of(&from), 4]]);
     let memory = [[raw::pages(1).expose_provenance() as u64, 4096]];
     t.enter();
-    for pid in [me, other, 1, 0] {
+    for pid in [me, other, i32::MAX] {
         denied!(t, process_vm_readv(pid, of(&local), 1, of(&remote), 1, 0));
         denied!(t, process_vm_writev(pid, of(&remote), 1, of(&local), 1, 0));
         denied!(t, kcmp(pid, me, 1, 0, 0));

@@ -256,7 +256,7 @@ fn options(t: &mut Stage) {
         before(libc::SYS_socket, &[word(INET), word(STREAM), word(MPTCP)]) as i32,
     );
     t.enter();
-    let mut ask = |t: &mut Stage, socket: i32, level: i32, option: i32| {
+    let ask = |t: &mut Stage, socket: i32, level: i32, option: i32| {
         let (mut value, mut len) = ([0u32; 64], 256u32);
         works!(t, getsockopt(socket, level, option, at(&mut value), at(&mut len)));
         // What is about time and memory may change.
