@@ -1,5 +1,7 @@
 // The same calls by other doors: i386's numbers through int 0x80, x32's, numbers with bits above 31, vsyscalls.
 // stops: the filter's first instruction asks for the architecture; x32 is refused by its bit
+// options: --read @/read --write @/write --read @/write/keep
+// enters: read=@/read write=@/write
 #include "attack.h"
 
 static long old(long number, long a, long b, long c)

@@ -1,6 +1,8 @@
 // Every system call number up to 2000, those of x32 and of FreeBSD's, and wild ones, with nothing and with garbage for
 // arguments, each in children of its own: none reaches anything, none harms the monitor.
 // stops: the filter: what the table does not know is refused
+// options: --read @/read --write @/write --read @/write/keep
+// enters: read=@/read write=@/write
 #include "attack.h"
 
 static void all(unsigned from, unsigned to, unsigned seed)

@@ -37,7 +37,7 @@ macro_rules! attacks {
 }
 
 attacks! {
-    arch, blocked_opens, clone, counts, credentials, cwd_above, descriptors, entered_exec, entered_memory, entered_monitor, entered_proc, entered_race_exec, entered_race_paths, entered_race_rename, entered_refused, entered_terminal, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_exec_nested, race_fd, race_paths, race_rename, race_symlink, read_only, refused, report, signal_storm, signals, slashes, starve, terminal, watch,
+    arch, blocked_opens, clone, counts, credentials, cwd_above, descriptors, entered_exec, entered_memory, entered_monitor, entered_proc, entered_race_exec, entered_race_paths, entered_race_rename, entered_refused, entered_storm, entered_terminal, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_exec_nested, race_fd, race_paths, race_rename, race_symlink, read_only, refused, report, signal_storm, signals, slashes, starve, terminal, watch,
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn sources() -> PathBuf {
 /// but in a process that enters by itself, `// enters: …` (one run for each such line: see `entering::tell`) and, if its
 /// monitor needs more than 16 MiB, `// memory: KIB`.
 struct Manner {
-    options: Vec<String>,
-    enters: bool,
+    /// Each with whether it enters by itself.
+    runs: Vec<(bool, String)>,
     stdin: String,
     only_root: bool,
     status: i32,
@@ -81,14 +81,13 @@ impl Manner {
             source.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
         };
         let entered = lines("enters");
-        let enters = !entered.is_empty();
-        let mut options = if enters { entered } else { lines("options") };
-        if options.is_empty() {
+        let mut options = lines("options");
+        if options.is_empty() && entered.is_empty() {
             options.push("--read @/read --write @/write --read @/write/keep".into());
         }
+        let hosted = options.into_iter().map(|words| (false, words));
         Manner {
-            options,
-            enters,
+            runs: hosted.chain(entered.into_iter().map(|words| (true, words))).collect(),
             stdin: lines("stdin").pop().unwrap_or_default(),
             only_root: lines("only").contains(&"root".to_owned()),
             status: lines("status").pop().map_or(0, |status| status.parse().unwrap()),
@@ -114,7 +113,7 @@ fn attack(name: &str) {
         .args(["-O1", "-pthread", "-D_GNU_SOURCE", "-Wall", "-Wno-unused-result", "-Wno-nonnull", "-o"])
         .args([&program, &source])
         // What a process starts that entered by itself has no loader to find.
-        .args(manner.enters.then_some("-static"))
+        .args(manner.runs.iter().any(|(enters, _)| *enters).then_some("-static"))
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
@@ -128,9 +127,9 @@ fn attack(name: &str) {
     };
     let mut wrong = Vec::new();
     for &user in users {
-        for options in &manner.options {
+        for (enters, options) in &manner.runs {
             let fixture = Fixture::new(user);
-            for complaint in fixture.judge(&manner, options, &program) {
+            for complaint in fixture.judge(&manner, *enters, options, &program) {
                 wrong.push(format!("{name}, user {user}, {options}: {complaint}"));
             }
         }
@@ -297,11 +296,11 @@ impl Fixture {
         Fixture { dir, user, keeps: true, secret, bystander, tcp, udp, stream, datagrams }
     }
 
-    fn judge(mut self, manner: &Manner, options: &str, program: &Path) -> Vec<String> {
+    fn judge(mut self, manner: &Manner, enters: bool, options: &str, program: &Path) -> Vec<String> {
         self.keeps = options.contains("@/write/keep");
         let before = self.picture();
         let words = options.replace('@', self.dir.to_str().unwrap());
-        let mut run = if manner.enters {
+        let mut run = if enters {
             entering::launcher()
         } else {
             let mut run = Command::new(shared().join("pimento"));
@@ -310,13 +309,13 @@ impl Fixture {
         };
         become_user(&mut run, self.user);
         let tag = format!("tagged-{}", self.dir.file_name().unwrap().display());
-        if manner.enters {
+        if enters {
             entering::tell(&mut run, &words, program, &tag);
         } else {
             run.env("SECRET", environment(&self.secret));
         }
         let mut variable = |name: &str, value: String| {
-            if manner.enters {
+            if enters {
                 run.env(format!("ATTACK_{name}"), value);
             } else {
                 run.arg("--env").arg(format!("ATTACK_{name}={value}"));
@@ -334,12 +333,12 @@ impl Fixture {
         variable("UDP", self.udp.local_addr().unwrap().port().to_string());
         let name = self.datagrams[1].local_addr().unwrap();
         variable("ABSTRACT", String::from_utf8(name.as_abstract_name().unwrap().to_vec()).unwrap());
-        if !manner.enters {
+        if !enters {
             run.arg("--").arg(program);
         }
         run.current_dir("/");
         let peer = self.stdin(manner, &mut run);
-        let mut monitor = manner.enters.then(|| entering::Watched::new(&tag));
+        let mut monitor = enters.then(|| entering::Watched::new(&tag));
         let (output, status) = match self.output(run, monitor.as_mut()) {
             Ok(ended) => ended,
             Err(complaint) => return vec![complaint],
@@ -577,6 +576,11 @@ fn own(path: &Path, user: u32) {
             own(&entry.unwrap().path(), user);
         }
     }
+}
+
+fn is_root() -> bool {
+    // SAFETY: no preconditions.
+    unsafe { libc::geteuid() == 0 }
 }
 
 fn become_user(command: &mut Command, user: u32) {

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 const WORDS: &str = "PIMENTO_ATTACK_ENTERS";
 const PROGRAM: &str = "PIMENTO_ATTACK_PROGRAM";
 
+/// What tells one that its threads are to be busy when it enters.
+const AT_WORK: &str = "PIMENTO_ATTACK_AT_WORK";
+
 /// The first number of what an attack holds.
 const FIRST: i32 = 10;
 
@@ -44,6 +47,9 @@ pub fn tell(command: &mut Command, words: &str, program: &Path, tag: &str) {
 #[test]
 #[ignore = "is started by the others"]
 fn launched() {
+    if std::env::var_os(AT_WORK).is_some() {
+        enter_at_work();
+    }
     let Ok(words) = std::env::var(WORDS) else { return };
     let mut env: Vec<CString> = std::env::vars_os()
         .filter(|(name, _)| name.as_bytes().starts_with(b"ATTACK_"))
@@ -78,6 +84,139 @@ fn launched() {
     // SAFETY: the arrays end in null and are borrowed for the call.
     unsafe { libc::fexecve(program.into_raw_fd(), pointers(&args).as_ptr(), pointers(&env).as_ptr()) };
     panic!("fexecve: {}", std::io::Error::last_os_error());
+}
+
+/// Whether this thread is confined.
+fn is_confined() -> bool {
+    File::open("/proc/version").is_err_and(|error| error.raw_os_error() == Some(ECAPMODE))
+}
+
+const ECAPMODE: i32 = 1094;
+
+/// Whether a descriptor answers as only a listener does, or is called one.
+fn is_listener(fd: i32) -> bool {
+    const NOTIF_ID_VALID: libc::c_ulong = 0x4008_2102;
+    let id = 0u64;
+    // SAFETY: the id is borrowed for the call.
+    let answered = unsafe { libc::ioctl(fd, NOTIF_ID_VALID, &raw const id) } == 0
+        || std::io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT);
+    let called = fs::read_link(format!("/proc/self/fd/{fd}"))
+        .is_ok_and(|link| link.as_os_str().as_bytes().windows(7).any(|part| part == b"seccomp"));
+    answered || called
+}
+
+/// Says what must not be, and ends.
+fn breach(what: &str) -> ! {
+    eprintln!("BREACH: {what}");
+    std::process::abort();
+}
+
+/// Enters while other threads fork, open, copy and close, signal, trace, look for the listener under every number and in
+/// every thread's table; and so do children that are forked at that moment.
+fn enter_at_work() -> ! {
+    let look = || (3..64).any(is_listener);
+    let works: [(&str, &(dyn Fn() + Sync)); 5] = [
+        // SAFETY: the child calls what is safe after fork in a process with threads on Linux, or ends by an alarm.
+        ("fork", &|| unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::alarm(5);
+                let found = (3..64).any(|fd| {
+                    let id = 0u64;
+                    libc::ioctl(fd, 0x4008_2102, &raw const id) == 0
+                        || *libc::__errno_location() == libc::ENOENT
+                });
+                libc::ptrace(libc::PTRACE_SEIZE, libc::getppid(), 0, 0);
+                libc::_exit(i32::from(found));
+            }
+            let mut status = 0;
+            if child > 0 && libc::waitpid(child, &raw mut status, 0) == child && status != 0 {
+                breach("a child found the listener");
+            }
+        }),
+        ("open", &|| drop(File::open("/dev/null").and_then(|file| file.try_clone()))),
+        ("look", &|| {
+            if look() {
+                breach("the listener is among the descriptors");
+            }
+        }),
+        ("signal", &|| {
+            // SAFETY: a handler is there.
+            unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) };
+        }),
+        ("take", &|| {
+            for entry in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+                let tid: i32 = entry.file_name().to_str().and_then(|tid| tid.parse().ok()).unwrap_or(0);
+                // SAFETY: numbers only.
+                unsafe {
+                    let thread = libc::syscall(libc::SYS_pidfd_open, tid, libc::O_EXCL) as i32;
+                    for number in 0..16 {
+                        let taken = libc::syscall(libc::SYS_pidfd_getfd, thread, number, 0) as i32;
+                        if taken >= 0 && is_listener(taken) {
+                            breach("the listener was taken from a thread's table");
+                        }
+                        libc::close(taken);
+                    }
+                    libc::close(thread);
+                }
+            }
+        }),
+    ];
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, nothing as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+    let entered = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for (name, work) in works {
+            let entered = &entered;
+            scope.spawn(move || {
+                while !entered.load(std::sync::atomic::Ordering::SeqCst) {
+                    work();
+                }
+                for _ in 0..5 {
+                    work();
+                }
+                if !is_confined() {
+                    breach(name);
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(3));
+        if let Err(error) = pimento::enter() {
+            breach(&format!("it does not enter: {error}"));
+        }
+        if !is_confined() {
+            breach("it has entered, and is not confined");
+        }
+        entered.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    println!("benign: ok");
+    std::process::exit(0);
+}
+
+#[test]
+fn a_process_at_work_enters_whole() {
+    let end = Instant::now() + Duration::from_secs(super::seconds());
+    // Twenty at least.
+    for round in 0.. {
+        if round >= 20 && Instant::now() > end {
+            break;
+        }
+        for user in if super::is_root() { &[0, super::NOBODY][..] } else { &[super::NOBODY][..] } {
+            let mut command = launcher();
+            if super::is_root() {
+                super::become_user(&mut command, *user);
+            }
+            let done = command.env(AT_WORK, "1").output().unwrap();
+            let text =
+                format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+            assert!(
+                done.status.success() && text.contains("benign: ok"),
+                "user {user}, {}: {text}",
+                done.status
+            );
+        }
+    }
 }
 
 const SO_PASSPIDFD: libc::c_int = 76;
