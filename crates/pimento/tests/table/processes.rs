@@ -35,8 +35,8 @@ pub const RECIPES: &[Recipe] = &[
     ("reaching into others", reaching),
     ("being traced", |t| {
         t.enter();
+        denied!(t, ptrace(16, i32::MAX, 0, 0));
         denied!(t, ptrace(0, 0, 0, 0));
-        denied!(t, ptrace(16, 1, 0, 0));
     }),
     ("groups and sessions", groups),
     ("a session of its own", |t| {
@@ -311,6 +311,7 @@ fn to_others(t: &mut Stage) {
     let (other, me, group) =
         (scene::process(t), std::process::id() as i32, before(libc::SYS_getpgrp, &[]) as i32);
     t.enter();
+    // The signal is none: nobody is told.
     for pid in [other, std::os::unix::process::parent_id() as i32, 1, 0, -1, -group, i32::MAX, i32::MIN] {
         denied!(t, kill(pid, 0));
     }
