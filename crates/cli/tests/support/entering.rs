@@ -3,11 +3,12 @@
 
 use std::ffi::CString;
 use std::fs::{self, File, Permissions};
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -191,6 +192,7 @@ fn enter_at_work() -> ! {
         entered.store(true, std::sync::atomic::Ordering::SeqCst);
     });
     println!("benign: ok");
+    let _ = std::io::stdin().read(&mut [0]);
     std::process::exit(0);
 }
 
@@ -207,14 +209,22 @@ fn a_process_at_work_enters_whole() {
             if super::is_root() {
                 super::become_user(&mut command, *user);
             }
-            let done = command.env(AT_WORK, "1").output().unwrap();
-            let text =
-                format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-            assert!(
-                done.status.success() && text.contains("benign: ok"),
-                "user {user}, {}: {text}",
-                done.status
-            );
+            command.env(AT_WORK, "1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut process = command.spawn().unwrap();
+            let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+            let entered = lines.any(|line| line.unwrap().contains("benign: ok"));
+            // It does not see it itself any more, whatever it has.
+            let listener =
+                fs::read_dir(format!("/proc/{}/fd", process.id())).into_iter().flatten().flatten().any(
+                    |fd| {
+                        fs::read_link(fd.path()).is_ok_and(|link| link.to_string_lossy().contains("seccomp"))
+                    },
+                );
+            drop(process.stdin.take());
+            let done = process.wait_with_output().unwrap();
+            let text = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.success() && entered, "user {user}, {}: {text}", done.status);
+            assert!(!listener, "user {user}: the listener has stayed with it");
         }
     }
 }
