@@ -117,6 +117,12 @@ pub fn wait(pid: i32, flags: c_int) -> Option<(i32, c_int)> {
     }
 }
 
+/// Which child a wait tells of.
+pub fn child_of(info: &libc::siginfo_t) -> i32 {
+    // SAFETY: a wait has written it, or it is all zero.
+    unsafe { info.si_pid() }
+}
+
 /// Handles a signal.
 pub fn handle(signal: c_int, with: extern "C" fn(c_int)) {
     // SAFETY: the handlers here only count.

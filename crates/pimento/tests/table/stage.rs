@@ -557,15 +557,28 @@ fn ended(child: i32) -> String {
     }
 }
 
-/// Waits for all that has come to this process; names what does not end.
+/// Waits for all that has come to this process; names what does not end, and monitors that did not end well.
 fn left_behind() -> Option<String> {
     let begin = Instant::now();
+    let mut bad = Vec::new();
     loop {
-        match raw::wait(-1, libc::WNOHANG) {
-            Some((-1, _)) => return None,
-            Some(_) => {}
-            None if begin.elapsed() > Duration::from_secs(5) => break,
-            None => std::thread::sleep(Duration::from_millis(5)),
+        let mut info: libc::siginfo_t = raw::zeroed();
+        let how = word(libc::WEXITED | libc::WNOHANG | libc::WNOWAIT);
+        let waited =
+            raw::syscall(libc::SYS_waitid as u32, [libc::P_ALL.into(), 0, raw::at(&mut info), how, 0, 0]);
+        let pid = raw::child_of(&info);
+        if waited < 0 {
+            return (!bad.is_empty()).then(|| format!("monitors that did not end well: {bad:?}"));
+        } else if pid != 0 {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let status = raw::wait(pid, 0);
+            if name.trim() == "pimento-monitor" && status != Some((pid, 0)) {
+                bad.push(status);
+            }
+        } else if begin.elapsed() > Duration::from_secs(5) {
+            break;
+        } else {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
     let me = std::process::id();
