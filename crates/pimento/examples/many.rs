@@ -88,31 +88,21 @@ fn entering(times: usize) -> Result<()> {
 fn calls(times: usize) -> Result<()> {
     let dir = File::open("/etc")?;
     let fd = dir.as_raw_fd();
-    let status: &'static mut [u8] = Box::leak(Box::new([0u8; 256]));
-    let (plain, name, empty) =
-        (status.as_mut_ptr() as usize, c"passwd".as_ptr() as usize, c"".as_ptr() as usize);
-    let mut all: [(&str, Box<dyn Fn()>); 4] = [
-        // SAFETY: numbers, strings that live on, and a buffer of the size that stat takes, which is leaked.
-        ("getppid", Box::new(|| unsafe { _ = libc::syscall(libc::SYS_getppid) })),
-        // SAFETY: as above.
-        (
-            "fstat of a descriptor, as glibc makes it",
-            Box::new(move || unsafe {
-                _ = libc::syscall(libc::SYS_newfstatat, fd, empty, plain, libc::AT_EMPTY_PATH)
-            }),
-        ),
-        // SAFETY: as above.
-        (
-            "fstatat beneath a directory",
-            Box::new(move || unsafe { _ = libc::syscall(libc::SYS_newfstatat, fd, name, plain, 0) }),
-        ),
-        // SAFETY: as above; what is opened is closed.
-        (
-            "openat beneath a directory, and close",
-            Box::new(move || unsafe {
-                _ = libc::close(libc::syscall(libc::SYS_openat, fd, name, libc::O_RDONLY) as i32)
-            }),
-        ),
+    let status = Box::leak(Box::new([0u8; 256])).as_mut_ptr() as i64;
+    let (name, empty) = (c"passwd".as_ptr() as i64, c"".as_ptr() as i64);
+    // SAFETY: what the calls below get is numbers, strings that live on, and a buffer that is as large as stat's.
+    let call = |number, args: [i64; 4]| unsafe { libc::syscall(number, args[0], args[1], args[2], args[3]) };
+    let fd = i64::from(dir.as_raw_fd());
+    type Make<'a> = &'a dyn Fn() -> i64;
+    let all: [(&str, Make); 4] = [
+        ("getppid", &|| call(libc::SYS_getppid, [0; 4])),
+        ("fstat of a descriptor, as glibc makes it", &|| {
+            call(libc::SYS_newfstatat, [fd, empty, status, libc::AT_EMPTY_PATH.into()])
+        }),
+        ("fstatat beneath a directory", &|| call(libc::SYS_newfstatat, [fd, name, status, 0])),
+        ("openat beneath a directory, and close", &|| {
+            call(libc::SYS_close, [call(libc::SYS_openat, [fd, name, libc::O_RDONLY.into(), 0]), 0, 0, 0])
+        }),
     ];
     const ROUNDS: usize = 9;
     let mut took = vec![[Vec::new(), Vec::new()]; all.len()];
@@ -122,9 +112,9 @@ fn calls(times: usize) -> Result<()> {
             if round % 2 == 1 {
                 pimento::enter()?;
             }
-            for (_, call) in &mut all {
+            for (_, call) in &all {
                 let start = Instant::now();
-                (0..times).for_each(|_| call());
+                (0..times).for_each(|_| drop(call()));
                 tell.write_all(&(start.elapsed().as_nanos() / times as u128).to_ne_bytes())?;
             }
             Ok(())

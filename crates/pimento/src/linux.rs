@@ -10,5 +10,6 @@ pub fn is_in_capability_mode() -> bool {
 }
 
 pub fn enter(how: &Enter) -> Result<(), EnterError> {
-    Attach { image: monitor_image::MONITOR, libraries: how.libraries.clone() }.enter()
+    let Enter { libraries } = how.clone();
+    Attach { image: monitor_image::MONITOR, filter: monitor_image::FILTER, libraries }.enter()
 }

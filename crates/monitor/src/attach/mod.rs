@@ -6,7 +6,7 @@
 //! 1. A *helper* thread, unknown to the C library, with a copy of the descriptor table. What it opens no thread of the
 //!    process sees, and no child that one of them forks meanwhile inherits; the listener above all, with which a process
 //!    could answer its own calls. It sets no_new_privs for itself alone: should the filter be refused, nothing has changed.
-//!    The thread that called compiles the filter meanwhile, and then waits for it.
+//!    The thread that called waits for it.
 //! 2. The *monitor*: a program of its own, executed from memory, so that it has none of this process's locks, threads,
 //!    secrets or memory. Its parent, the *go-between*, ends at once: it is nobody's child that could be waited for.
 //! 3. When the monitor has said that it is ready, the helper installs the filter on all threads, and the *keeper*, a
@@ -18,26 +18,29 @@ use crate::attached;
 use crate::errno::Errno;
 use crate::sys;
 use raw::call;
+use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// How a process enters capability mode.
 ///
 /// ```no_run
 /// use monitor::attach::Attach;
 ///
-/// // The executable of the monitor: crates/image has it.
-/// let image: &'static [u8] = &[];
-/// Attach { image, libraries: Vec::new() }.enter()?;
+/// // The executable of the monitor, and the filter: crates/image has them.
+/// let (image, filter): (&[u8], &[filter::Insn]) = (&[], &[]);
+/// Attach { image, filter, libraries: Vec::new() }.enter()?;
 /// # Ok::<(), monitor::attach::EnterError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Attach {
     /// The monitor, a static executable.
     pub image: &'static [u8],
+    /// The filter where there is nothing special about it.
+    pub filter: &'static [filter::Insn],
     /// Directories from which dynamically linked programs, when they are started by descriptor, may take their loader and
     /// their libraries, by absolute paths: names with `.so` in them, to be read. FreeBSD's LD_LIBRARY_PATH_FDS.
     pub libraries: Vec<PathBuf>,
@@ -163,9 +166,7 @@ impl Step {
 struct Work {
     image: &'static [u8],
     argv: *const *const c_char,
-    /// The filter, and its length once it is compiled, a futex; 0 before.
-    filter: AtomicPtr<filter::Insn>,
-    filter_len: AtomicU32,
+    filter: Fprog,
     capabilities: Capabilities,
     stacks: Stacks,
     /// What the helper has opened, by number in its table.
@@ -266,13 +267,13 @@ impl Attach {
             return Ok(());
         }
         let capabilities = capabilities().map_err(|errno| Step::Clone.error(errno))?;
+        let program = self.program();
         let args = self.arguments(&capabilities);
         let argv: Vec<*const c_char> = args.iter().map(|arg| arg.as_ptr()).chain([ptr::null()]).collect();
         let work = Work {
             image: self.image,
             argv: argv.as_ptr(),
-            filter: AtomicPtr::new(ptr::null_mut()),
-            filter_len: AtomicU32::new(0),
+            filter: Fprog { len: program.len() as u16, filter: program.as_ptr() },
             capabilities,
             stacks: Stacks::new().map_err(|errno| Step::Clone.error(errno))?,
             memory: AtomicI32::new(-1),
@@ -295,13 +296,6 @@ impl Attach {
             | libc::CLONE_CHILD_CLEARTID;
         let made = work.start(Of::Helper, help, thread, &work.helper);
         if made.is_ok() {
-            let mut program = filter::compile(&filter::Profile {
-                hosted: false,
-                audit: !self.libraries.is_empty(),
-                passes: vec![(0, rights::Rights::ALL)],
-            });
-            work.filter.store(program.as_mut_ptr(), Ordering::SeqCst);
-            set(&work.filter_len, program.len() as u32);
             wait_while(&work.helper, |alive| alive != 0);
         }
         sys::block_signals(mask);
@@ -310,6 +304,15 @@ impl Attach {
             0 => Ok(()),
             step => Err(STEPS[step as usize % STEPS.len()].error(work.failed.1.load(Ordering::SeqCst))),
         }
+    }
+
+    /// What is denied is asked about where a path may be one of a library.
+    fn program(&self) -> Cow<'static, [filter::Insn]> {
+        if self.libraries.is_empty() {
+            return self.filter.into();
+        }
+        let passes = vec![(0, rights::Rights::ALL)];
+        filter::compile(&filter::Profile { hosted: false, audit: true, passes }).into()
     }
 
     fn arguments(&self, capabilities: &Capabilities) -> Vec<CString> {
@@ -511,17 +514,13 @@ fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
     // Where Yama lets only ancestors trace. Without Yama there is no such setting.
     let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
     call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
-    let filter = Fprog {
-        len: wait_while(&work.filter_len, |len| len == 0) as u16,
-        filter: work.filter.load(Ordering::SeqCst),
-    };
     const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
     const TSYNC_ESRCH: libc::c_ulong = 1 << 4;
     let flags = libc::SECCOMP_FILTER_FLAG_TSYNC
         | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER
         | TSYNC_ESRCH
         | WAIT_KILLABLE_RECV;
-    let listener = call!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const filter)
+    let listener = call!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const work.filter)
         .map_err(at(Step::Seccomp))?;
     work.listener.store(listener as c_int, Ordering::SeqCst);
     Ok(())
