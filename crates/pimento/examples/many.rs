@@ -87,7 +87,6 @@ fn entering(times: usize) -> Result<()> {
 /// Each call plainly and in capability mode, in turn, and the medians' ratio.
 fn calls(times: usize) -> Result<()> {
     let dir = File::open("/etc")?;
-    let fd = dir.as_raw_fd();
     let status = Box::leak(Box::new([0u8; 256])).as_mut_ptr() as i64;
     let (name, empty) = (c"passwd".as_ptr() as i64, c"".as_ptr() as i64);
     // SAFETY: what the calls below get is numbers, strings that live on, and a buffer that is as large as stat's.
@@ -114,7 +113,7 @@ fn calls(times: usize) -> Result<()> {
             }
             for (_, call) in &all {
                 let start = Instant::now();
-                (0..times).for_each(|_| drop(call()));
+                (0..times).for_each(|_| _ = call());
                 tell.write_all(&(start.elapsed().as_nanos() / times as u128).to_ne_bytes())?;
             }
             Ok(())
