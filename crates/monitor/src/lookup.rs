@@ -348,6 +348,10 @@ impl<'a> Start<'a> {
 
     /// What names lead to in a procfs. Its links lead out of it, and its descriptors are no names to open them anew by.
     fn in_proc(&self, root: BorrowedFd, names: &[Vec<u8>], keep: bool) -> Result<Entry, Fail> {
+        // That of another pid namespace calls others by the numbers that are the caller's and ours here.
+        if sys::link_text(root, c"self").ok() != Some(std::process::id().to_string().into_bytes()) {
+            return Err(Fail::lacking(self.literal(), Rights::NONE));
+        }
         let resolved = procfs::resolve(self.caller, root, Rights::ALL, names, keep, &self.path);
         // What it may not have there is not left out of a global namespace, but out of what the descriptor gives.
         let resolved = resolved.map_err(|fail| match fail {

@@ -68,6 +68,12 @@ pub enum EnterError {
          on all threads"
     )]
     OtherFilters,
+    /// The process has an io_uring that a thread of the kernel's polls (IORING_SETUP_SQPOLL): what is put there is carried out
+    /// by that thread, and no filter sees it.
+    #[error(
+        "the process has an io_uring with IORING_SETUP_SQPOLL, which no filter sees: close it before entering"
+    )]
+    PolledRing,
     /// The process has unshared its pid namespace, but nobody lives in the new one: a monitor would have to be its init.
     #[error(
         "the process has unshared its pid namespace for its children: fork first, and enter in the child"
@@ -101,6 +107,7 @@ impl EnterError {
         match self {
             EnterError::OtherListener => libc::EBUSY,
             EnterError::OtherFilters => libc::ESRCH,
+            EnterError::PolledRing => libc::EBUSY,
             EnterError::PidNamespace => libc::EINVAL,
             EnterError::Kernel { .. } => libc::ENOSYS,
             EnterError::System { errno, .. } => *errno,
@@ -115,6 +122,22 @@ impl EnterError {
 /// ```
 pub fn is_entered() -> bool {
     sys::is_in_capability_mode()
+}
+
+/// Whether a thread of the kernel's polls an io_uring for this process: it is one of its threads.
+fn polls_ring() -> bool {
+    const PF_IO_WORKER: u32 = 0x10;
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let mut stats = tasks.map(|task| std::fs::read(task.path().join("stat")).unwrap_or_default());
+    stats.any(|stat| {
+        // `tid (name) state ppid pgrp session tty tpgid flags …`, where the name may hold anything.
+        let name = stat.iter().position(|&byte| byte == b'(').map_or(&[][..], |start| &stat[start + 1..]);
+        let end = stat.iter().rposition(|&byte| byte == b')').map_or(&[][..], |end| &stat[end + 1..]);
+        let flags = end.split(|&byte| byte == b' ').nth(7).and_then(|flags| std::str::from_utf8(flags).ok());
+        let flags: u32 = flags.and_then(|flags| flags.parse().ok()).unwrap_or(0);
+        // A ring's other helpers carry out what io_uring_enter has brought, and get no more.
+        flags & PF_IO_WORKER != 0 && !name.starts_with(b"iou-wrk-")
+    })
 }
 
 /// The step that failed.
@@ -266,6 +289,9 @@ impl Attach {
         if is_entered() {
             return Ok(());
         }
+        if polls_ring() {
+            return Err(EnterError::PolledRing);
+        }
         let capabilities = capabilities().map_err(|errno| Step::Clone.error(errno))?;
         let program = self.program();
         let args = self.arguments(&capabilities);
@@ -295,8 +321,9 @@ impl Attach {
             | libc::CLONE_SYSVSEM
             | libc::CLONE_CHILD_CLEARTID;
         let made = work.start(Of::Helper, help, thread, &work.helper);
-        if made.is_ok() {
+        if let Ok(helper) = made {
             wait_while(&work.helper, |alive| alive != 0);
+            wait_until_gone(helper);
         }
         sys::block_signals(mask);
         made.map_err(|errno| Step::Clone.error(errno))?;
@@ -397,6 +424,21 @@ fn wait_while(word: &AtomicU32, such: impl Fn(u32) -> bool) -> u32 {
             return value;
         }
         let _ = call!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, 0);
+    }
+}
+
+/// Waits until a thread of ours that has ended is no more to be seen. Its CPU clock goes with it: to ask for that takes no
+/// monitor.
+fn wait_until_gone(tid: u32) {
+    // CPUCLOCK_PERTHREAD_MASK and CPUCLOCK_SCHED.
+    let clock = (!(tid as i32) << 3) | 4 | 2;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // It has nothing more to do than to end.
+    for _ in 0..100_000 {
+        if call!(SYS_clock_gettime, clock, &raw mut time).is_err() {
+            return;
+        }
+        let _ = call!(SYS_sched_yield);
     }
 }
 

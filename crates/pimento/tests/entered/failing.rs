@@ -118,6 +118,28 @@ fn under_another_listener_nothing_happens_until_that_is_gone() {
 }
 
 #[test]
+fn with_a_ring_that_the_kernel_polls_nothing_happens_until_that_is_gone() {
+    play_each(|_| {
+        const SQPOLL: u32 = 2;
+        // `struct io_uring_params`: the sizes, and then the flags.
+        let mut params = [0u32; 30];
+        params[2] = SQPOLL;
+        let Ok(ring) = call!(SYS_io_uring_setup, 4, params.as_mut_ptr()) else {
+            // Some kernels have none, or not for everyone.
+            return;
+        };
+        let ring = own(ring);
+        assert_eq!(try_to_enter(), Err(EnterError::PolledRing));
+        drop(ring);
+        // Its thread ends a little later.
+        while state().threads > 1 {
+            thread::yield_now();
+        }
+        assert_eq!(try_to_enter(), Ok(()));
+    });
+}
+
+#[test]
 fn a_thread_with_a_filter_of_its_own_is_in_the_way() {
     play_each(|user| {
         if user != User::Own || !is_root() {
