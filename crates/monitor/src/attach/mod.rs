@@ -456,10 +456,17 @@ fn number(fd: &AtomicI32) -> c_int {
 extern "C" fn help(argument: *mut c_void) -> c_int {
     // SAFETY: `enter` has made it, and waits for this thread.
     let work = unsafe { &*argument.cast::<Work>() };
-    if let Err((step, errno)) = open(work) {
-        work.fail(step, errno);
-        return 0;
+    match open(work) {
+        Ok(()) => enter_for_all(work),
+        Err((step, errno)) => work.fail(step, errno),
     }
+    // The kernel lets it be known that a thread has ended before it closes what that has open: what the process closes next
+    // would stay open for a while.
+    let _ = call!(SYS_close_range, 0, u32::MAX, 0);
+    0
+}
+
+fn enter_for_all(work: &Work) {
     let dumpable = call!(SYS_prctl, libc::PR_GET_DUMPABLE).unwrap_or(1);
     let mut core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, 0, &raw mut core);
@@ -474,7 +481,6 @@ extern "C" fn help(argument: *mut c_void) -> c_int {
     let orders = if work.has_failed() { GO } else { HAND_OVER };
     set(&work.orders, orders);
     wait_while(&work.keeper, |alive| alive != 0);
-    0
 }
 
 /// Opens what the others need.

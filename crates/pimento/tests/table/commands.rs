@@ -654,6 +654,7 @@ const DIFFER: &[&str] = &[
     "RNDGETENTCNT",
     "PROCMAP_QUERY",
     "FS_IOC_FIEMAP",
+    "FIOQSIZE",
 ];
 
 /// Every command that works, on this descriptor: most descriptors have few.

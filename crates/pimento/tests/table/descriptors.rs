@@ -17,6 +17,7 @@ pub const RECIPES: &[Recipe] = &[
     ("mode, owner, attributes", attributes),
     ("locks", locks),
     ("numbers of descriptors", numbers),
+    ("closing right after entering", closing),
     ("new pipes", pipes),
     ("polling", polling),
     ("epoll", epoll),
@@ -242,6 +243,17 @@ fn numbers(t: &mut Stage) {
     works!(t, read(file, at(&mut bytes), 4));
     t.see("the other", bytes);
     works!(t, dup(99));
+}
+
+/// Nobody else has a copy any more: the thread that entering took neither.
+fn closing(t: &mut Stage) {
+    let (pipe, pair) = (scene::pipe(), scene::pair(libc::SOCK_STREAM));
+    before(libc::SYS_fcntl, &[word(pipe[0]), word(libc::F_SETFL), word(libc::O_NONBLOCK)]);
+    t.enter();
+    works!(t, close(pipe[1]));
+    works!(t, read(pipe[0], at(&mut [0u8; 1]), 1));
+    works!(t, close(pair[1]));
+    works!(t, sendto(pair[0], of(b"x"), 1, libc::MSG_NOSIGNAL, 0, 0));
 }
 
 fn pipes(t: &mut Stage) {
