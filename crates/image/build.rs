@@ -21,12 +21,17 @@ fn main() -> ExitCode {
 }
 
 /// The filter of a process that enters, as an array.
-fn filter() -> String {
+fn filter() -> Result<String, Box<dyn Error>> {
+    let arch = match &env::var("CARGO_CFG_TARGET_ARCH")?[..] {
+        "x86_64" => filter::Arch::X86_64,
+        "aarch64" => filter::Arch::Aarch64,
+        other => return Err(format!("there is no filter for {other}").into()),
+    };
     let profile = filter::Profile { hosted: false, audit: false, passes: vec![(0, rights::Rights::ALL)] };
-    let insns = filter::compile(&profile).into_iter().map(|filter::Insn { code, jt, jf, k }| {
+    let insns = filter::compile_for(arch, &profile).into_iter().map(|filter::Insn { code, jt, jf, k }| {
         format!("filter::Insn {{ code: {code}, jt: {jt}, jf: {jf}, k: {k} }}")
     });
-    format!("[{}]", insns.collect::<Vec<_>>().join(", "))
+    Ok(format!("[{}]", insns.collect::<Vec<_>>().join(", ")))
 }
 
 /// The target to build for: musl's, where Rust's standard library for it is installed. What is static with glibc is twice
@@ -89,7 +94,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     }
     fs::copy(nested.join(&target).join("image/pimento-monitor"), out.join("pimento-monitor"))?;
 
-    fs::write(out.join("filter.rs"), filter())?;
+    fs::write(out.join("filter.rs"), filter()?)?;
 
     for file in ["Cargo.toml", "Cargo.lock", "crates/image/build.rs"] {
         println!("cargo::rerun-if-changed={}", workspace.join(file).display());

@@ -6,7 +6,7 @@ use crate::defaults;
 use crate::errno::Errno;
 use crate::features::Features;
 use crate::held::{Held, Only};
-use crate::identity::{self, Status};
+use crate::identity;
 use crate::listener::Listener;
 use crate::monitor::{Monitor, Staff};
 use crate::serve::Guard;
@@ -26,6 +26,8 @@ use std::sync::atomic::AtomicBool;
 pub(crate) const WITHOUT: &str = "--without=";
 /// The effective and permitted capabilities of the process, in hexadecimal.
 pub(crate) const CAPABILITIES: &str = "--capabilities=";
+/// Its file system user and group.
+pub(crate) const ACTS_AS: &str = "--acts-as=";
 /// A directory of shared objects.
 pub(crate) const LIBRARY: &str = "--library=";
 
@@ -36,7 +38,14 @@ const SOCKET: i32 = 3;
 struct Options {
     without: String,
     capabilities: Option<(u64, u64)>,
+    acts_as: Option<(u32, u32)>,
     libraries: Vec<OsString>,
+}
+
+/// Two hexadecimal numbers, with a comma between.
+fn two(text: &[u8]) -> Option<(u64, u64)> {
+    let (first, second) = std::str::from_utf8(text).ok()?.split_once(',')?;
+    u64::from_str_radix(first, 16).ok().zip(u64::from_str_radix(second, 16).ok())
 }
 
 impl Options {
@@ -49,10 +58,9 @@ impl Options {
             } else if let Some(dir) = arg.strip_prefix(LIBRARY.as_bytes()) {
                 options.libraries.push(OsStr::from_bytes(dir).to_owned());
             } else if let Some(sets) = arg.strip_prefix(CAPABILITIES.as_bytes()) {
-                let mut sets = sets.split(|&byte| byte == b',').map(|set| {
-                    std::str::from_utf8(set).ok().and_then(|set| u64::from_str_radix(set, 16).ok())
-                });
-                options.capabilities = sets.next().flatten().zip(sets.next().flatten());
+                options.capabilities = two(sets);
+            } else if let Some(ids) = arg.strip_prefix(ACTS_AS.as_bytes()) {
+                options.acts_as = two(ids).map(|(user, group)| (user as u32, group as u32));
             }
         }
         options
@@ -75,6 +83,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let Ok(listener) = sys::receive_descriptor(talk.as_fd()) else { return ExitCode::FAILURE };
     drop(talk);
     let listener = Listener::new(listener, &guard.features);
+    if !processes.are_like_us() {
+        processes.credentials_vary();
+    }
     let monitor = Arc::new(Monitor::new(listener, guard, false, processes));
     staff.start(&monitor);
     monitor.listener.wait_until_abandoned();
@@ -103,6 +114,16 @@ fn probe(socket: BorrowedFd) -> Result<(), Errno> {
     sys::receive_descriptor(root.as_fd()).map_or_else(|errno| expected(errno, libc::EBADF), |_| Ok(()))
 }
 
+/// Whether the process can be reached at all: the kernel may let nobody be traced (Yama), or the exec have taken the
+/// capabilities that it takes.
+fn reach(process: u32) -> Result<(), Errno> {
+    let unless = |errno| move |found| if found == errno { Ok(()) } else { Err(found) };
+    let pidfd = sys::pidfd_open(process)?;
+    sys::pidfd_getfd(pidfd.as_fd(), 0).map(drop).or_else(unless(Errno::BADF))?;
+    // Nothing is mapped at 0.
+    sys::read_memory(process, 0, &mut [0]).map(drop).or_else(unless(Errno::FAULT))
+}
+
 /// Everything that can fail, done before it is too late to say so.
 fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), Errno> {
     // Not to be traced, nor its memory read, by anyone but root.
@@ -111,6 +132,15 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     let features = Features::probe_without(&options.without);
     identity::look_for_proc(&features);
     probe(talk.as_fd())?;
+    let process = sys::peer(talk.as_fd())?;
+    let (effective, permitted) = options.capabilities.ok_or(Errno::INVAL)?;
+    let (user, group) = options.acts_as.ok_or(Errno::INVAL)?;
+    sys::setfsgid(group);
+    sys::setfsuid(user);
+    // What its process is permitted it takes to reach one whose users differ from each other. For calls it assumes no more
+    // than is effective: if it can be told what is.
+    sys::keep_capabilities(if identity::has_proc() { permitted } else { effective }, permitted)?;
+    reach(process)?;
     let mut held = Held::new()?;
     held.strict = true;
     for dir in &options.libraries {
@@ -119,11 +149,6 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     // Held directories are held by descriptors: from here on no directory is kept from being unmounted.
     std::env::set_current_dir("/").map_err(|_| Errno::NOENT)?;
     let descriptors = sys::raise_limits().map_err(|_| Errno::PERM)?;
-    if let Some((effective, permitted)) = options.capabilities {
-        // What its process is permitted it takes to reach one whose users differ from each other. For calls it assumes
-        // no more than is effective: if it can be told what is.
-        sys::keep_capabilities(if identity::has_proc() { permitted } else { effective }, permitted)?;
-    }
     let guard = Guard {
         hosted: false,
         held,
@@ -134,13 +159,6 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
         started: AtomicBool::new(true),
     };
     let processes = Processes::new(descriptors, guard.hosted)?;
-    // Its process may have a user or capabilities that an exec does not keep. Without procfs it cannot be told, nor what to
-    // do about it.
-    if identity::has_proc() {
-        let theirs = Status::read(sys::peer(talk.as_fd())?)?.identity;
-        if theirs != *processes.own_identity() {
-            processes.credentials_vary();
-        }
-    }
+    processes.begin_with(process);
     Ok((guard, Staff::hire().map_err(|_| Errno::AGAIN)?, processes))
 }

@@ -65,6 +65,8 @@ pub struct Processes {
     session: usize,
     /// The umask that everything started with.
     umask: u32,
+    /// The process that everything started with, if that is known.
+    first: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +105,7 @@ impl Processes {
             monitor: hosted.then(std::process::id),
             session: sys::getsid(0)?,
             umask: sys::own_umask(),
+            first: AtomicU32::new(0),
         })
     }
 
@@ -165,8 +168,9 @@ impl Processes {
         if self.open(|| sys::pidfd_open(tid)).is_ok() {
             return Ok(tid);
         }
-        let known: HashSet<u32> =
+        let mut known: HashSet<u32> =
             lock(&self.threads).by_tid.values().map(|thread| thread.process.tgid).collect();
+        known.insert(self.first.load(Ordering::Relaxed));
         known.into_iter().find(|&tgid| sys::is_thread_of(tgid, tid)).ok_or(Errno::SRCH)
     }
 
@@ -186,9 +190,28 @@ impl Processes {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Whether every thread of the first process has the monitor's identity. Not before the filter is on them, or they may
+    /// change it unseen. Without procfs it cannot be told, nor what to do about it.
+    pub fn are_like_us(&self) -> bool {
+        if !identity::has_proc() {
+            return true;
+        }
+        let first = self.first.load(Ordering::Relaxed);
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{first}/task")) else { return false };
+        threads.flatten().all(|thread| {
+            let tid = thread.file_name().to_str().and_then(|tid| tid.parse().ok());
+            tid.and_then(|tid| Status::read(tid).ok()).is_some_and(|status| status.identity == self.own)
+        })
+    }
+
     /// From now on credentials are read for each call.
     pub fn credentials_vary(&self) {
         self.credentials_vary.store(true, Ordering::SeqCst);
+    }
+
+    /// This process, which entered by itself, is the first.
+    pub fn begin_with(&self, process: u32) {
+        self.first.store(process, Ordering::Relaxed);
     }
 
     /// The monitor's own identity.
@@ -462,6 +485,13 @@ impl<'a> Caller<'a> {
     /// It is about to change its credentials: from now on they are read for each call.
     pub fn changes_credentials(&self) {
         self.processes.credentials_vary();
+    }
+
+    /// It is about to become another program. That may leave it with other credentials than it has, if those are not plain.
+    pub fn starts_program(&self) {
+        if self.processes.own.is_changed_by_exec() {
+            self.changes_credentials();
+        }
     }
 
     /// The process of this number, if it is under the same monitor.

@@ -174,6 +174,15 @@ impl Identity {
         self.uid == self.fsuid
     }
 
+    /// Whether a program that it starts may have another: capabilities go, or (root's) come, and users become one.
+    pub fn is_changed_by_exec(&self) -> bool {
+        let plain = self.uid == self.euid
+            && self.euid == self.suid
+            && self.euid == self.fsuid
+            && self.egid == self.fsgid;
+        !plain || (self.euid != 0 && self.capabilities != 0)
+    }
+
     /// The real user.
     pub fn real_user(&self) -> u32 {
         self.uid

@@ -7,6 +7,7 @@ use crate::caller::Caller;
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::held::{Held, MAX_LINKS, NodeId, What, components, join};
+use crate::identity;
 use crate::procfs::{self, Entry};
 use crate::sys::{self, OpenHow};
 use rights::{Right, Rights};
@@ -71,20 +72,21 @@ fn procfs_from(dir: OwnedFd, path: &[u8]) -> Result<From, Fail> {
     Ok(From::BeyondInProc { root, names })
 }
 
+/// Whether a descriptor's object is a procfs's.
+pub fn is_in_procfs(fd: BorrowedFd) -> Result<bool, Errno> {
+    Ok(sys::file_system(fd)? == PROC_SUPER_MAGIC)
+}
+
 fn is_proc_root(dir: BorrowedFd) -> Result<bool, Errno> {
     const PROC_ROOT_INO: u64 = 1;
-    Ok(sys::file_system(dir)? == PROC_SUPER_MAGIC && sys::stat(dir)?.st_ino == PROC_ROOT_INO)
+    Ok(is_in_procfs(dir)? && sys::stat(dir)?.st_ino == PROC_ROOT_INO)
 }
 
 /// The directory above one of a procfs; ENOTDIR for its root's, which is another file system's.
 fn parent<'d>(dir: BorrowedFd) -> Result<Dir<'d>, Errno> {
     let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
     let above = sys::openat2(dir, c"..", &OpenHow { flags, mode: 0, resolve: libc::RESOLVE_NO_XDEV })?;
-    if sys::file_system(above.as_fd())? == PROC_SUPER_MAGIC {
-        Ok(Dir::Own(above))
-    } else {
-        Err(Errno::NOTDIR)
-    }
+    if is_in_procfs(above.as_fd())? { Ok(Dir::Own(above)) } else { Err(Errno::NOTDIR) }
 }
 
 /// The directory at a path beneath another; that itself for an empty path.
@@ -188,7 +190,7 @@ impl<'a> Start<'a> {
                 return Err(Fail::lacking(path, Rights::NONE));
             }
             let dir = caller.descriptor(dirfd)?;
-            if sys::file_system(dir.as_fd())? == PROC_SUPER_MAGIC {
+            if is_in_procfs(dir.as_fd())? {
                 procfs_from(dir, &path)?
             } else {
                 From::Beyond { dir: std::sync::Arc::new(dir) }
@@ -281,7 +283,7 @@ impl<'a> Start<'a> {
     /// What a lookup by the kernel has found, unless the monitor is what it is about: in a procfs that is not in the
     /// tree `self` is the monitor.
     fn seen(&self, fd: OwnedFd) -> Result<OwnedFd, Fail> {
-        if sys::file_system(fd.as_fd())? == PROC_SUPER_MAGIC {
+        if is_in_procfs(fd.as_fd())? {
             return Err(Fail::outside(self.literal()));
         }
         Ok(fd)
@@ -289,7 +291,7 @@ impl<'a> Start<'a> {
 
     /// What a lookup from a descriptor has found; in a procfs, what the caller would have found there.
     fn seen_beneath(&self, dir: BorrowedFd, fd: OwnedFd, how: OpenHow) -> Result<OwnedFd, Fail> {
-        if !self.held.strict || sys::file_system(fd.as_fd())? != PROC_SUPER_MAGIC {
+        if !self.held.strict || !is_in_procfs(fd.as_fd())? {
             return self.seen(fd);
         }
         drop(fd);
@@ -398,7 +400,12 @@ impl<'a> Start<'a> {
                     return Err(self.why_not(dir.as_fd(), &c_string(parent)?, &how, errno));
                 }
             };
-            return Ok(Place { dir, name: c_string(name)?, fixed: false });
+            let place = Place { dir, name: c_string(name)?, fixed: false };
+            // Nothing in procfs is made, removed or renamed; and in this one the monitor would be told of itself.
+            if self.held.strict && is_in_procfs(place.dir())? {
+                return Err(Fail::lacking(self.literal(), needs));
+            }
+            return Ok(place);
         }
         if let Some((node, rest)) = &self.node()
             && !self.held.has_children(*node)
@@ -458,7 +465,7 @@ impl<'a> Start<'a> {
                 // Of some links there the text depends on who reads it.
                 if let From::Beyond { dir } = &self.from
                     && self.held.strict
-                    && sys::file_system(fd.as_fd())? == PROC_SUPER_MAGIC
+                    && is_in_procfs(fd.as_fd())?
                     && let Some((root, names)) = self.way_into_proc(dir.as_fd())?
                 {
                     let entry = self.in_proc(root.as_fd(), &names, true)?;
@@ -814,6 +821,10 @@ pub fn rights_of(held: &Held, fd: BorrowedFd) -> Result<(Rights, Vec<u8>), Errno
 
 /// The link of /proc/self/fd for one of our descriptors: a path that leads to its object and nowhere else.
 pub fn own_link(fd: BorrowedFd) -> CString {
+    // What else may be at that path, others may have made: ENOENT then.
+    if !identity::has_proc() {
+        return CString::default();
+    }
     CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default()
 }
 

@@ -1,4 +1,5 @@
-//! The system calls that no crate wraps, and the only unsafe code of the monitor. Each function is a call
+//! The system calls that no crate wraps, and the only unsafe code of the monitor but for its start (`attach`,
+//! `attached`). Each function is a call
 //! with its arguments typed; every pointer that a call gets comes from a reference that outlives it.
 
 use crate::errno::Errno;
@@ -534,9 +535,10 @@ pub fn wait_for_traced() -> Result<Traced, Errno> {
     }
 }
 
-/// Lets a stopped thread go on untraced, with a signal or (0) without.
-pub fn let_go(tid: u32, signal: i32) {
-    let _ = check(syscall!(libc::SYS_ptrace, libc::PTRACE_DETACH, tid, 0, signal));
+/// Lets a stopped thread go on untraced, with a signal or (0) without. False: it is not stopped any more, for it is being
+/// killed.
+pub fn let_go(tid: u32, signal: i32) -> bool {
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_DETACH, tid, 0, signal)).is_ok()
 }
 
 /// What the call of a stopped thread has come to, as the register has it.
@@ -829,8 +831,14 @@ fn raise_limit(resource: impl Into<i64>) -> Result<libc::rlimit, Errno> {
 /// Whether a monitor serves this process already: it answers a call that no kernel knows.
 pub fn is_in_capability_mode() -> bool {
     let mut mode = 0u32;
-    let number = policy::by_name("cap_getmode").and_then(|call| call.x86_64);
-    number.is_some_and(|number| syscall!(number, &raw mut mode) == 0 && mode == 1)
+    let Some(number) = policy::by_name("cap_getmode").and_then(|call| call.x86_64) else { return false };
+    loop {
+        match check(syscall!(number, &raw mut mode)) {
+            // A signal came before the monitor had taken the call.
+            Err(Errno::INTR) => {}
+            result => return result.is_ok() && mode == 1,
+        }
+    }
 }
 
 /// No dumps of core, from now on.

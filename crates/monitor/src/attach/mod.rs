@@ -46,7 +46,7 @@ pub struct Attach {
     pub libraries: Vec<PathBuf>,
 }
 
-/// Why a process could not enter capability mode. Nothing has changed then.
+/// Why a process could not enter capability mode. Nothing has changed then, but for [`EnterError::Unattended`].
 ///
 /// ```
 /// use monitor::attach::EnterError;
@@ -87,6 +87,14 @@ pub enum EnterError {
         /// The release that has it.
         release: &'static str,
     },
+    /// The filter is on, but the monitor could not be given its end of it: the process is in capability mode, and
+    /// everything that is not decided by the filter alone fails with ENOSYS. It should end. That takes a user with as many
+    /// descriptors in flight as the system lets it have.
+    #[error("the process is in capability mode without a monitor, and should end: {}", Errno(*errno))]
+    Unattended {
+        /// What the kernel said.
+        errno: i32,
+    },
     /// Something else failed.
     #[error("{step}: {}", Errno(*errno))]
     System {
@@ -110,7 +118,7 @@ impl EnterError {
             EnterError::PolledRing => libc::EBUSY,
             EnterError::PidNamespace => libc::EINVAL,
             EnterError::Kernel { .. } => libc::ENOSYS,
-            EnterError::System { errno, .. } => *errno,
+            EnterError::System { errno, .. } | EnterError::Unattended { errno } => *errno,
         }
     }
 }
@@ -153,6 +161,7 @@ enum Step {
     Access,
     NoNewPrivs,
     Seccomp,
+    HandOver,
 }
 
 impl Step {
@@ -169,6 +178,7 @@ impl Step {
                 EnterError::Kernel { feature: "seccomp filters", release: "3.5" }
             }
             (Step::Seccomp, _) => system("installing the seccomp filter"),
+            (Step::HandOver, _) => EnterError::Unattended { errno },
             (Step::NoNewPrivs, _) => system("giving up set-user-id programs"),
             (Step::Access, _) => system("letting the monitor reach the process"),
             (Step::Image, _) => system("putting the monitor into memory"),
@@ -238,22 +248,29 @@ enum Of {
 
 /// None is deep: the largest thing on one is a control message.
 const STACK: usize = 16 << 10;
+/// Beneath each stack is a page that is not there.
+const GUARD: usize = 4 << 10;
+const STACKS: usize = Of::Keeper as usize * (GUARD + STACK);
 
 impl Stacks {
     fn new() -> Result<Stacks, i32> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
-        let (size, access) = (STACK * Of::Keeper as usize, libc::PROT_READ | libc::PROT_WRITE);
-        call!(SYS_mmap, 0, size, access, flags, -1i32, 0)
-            .map(|address| Stacks(ptr::with_exposed_provenance_mut(address)))
+        let start = call!(SYS_mmap, 0, STACKS, libc::PROT_NONE, flags, -1i32, 0)?;
+        let stacks = Stacks(ptr::with_exposed_provenance_mut(start));
+        for of in [Of::Helper, Of::GoBetween, Of::Monitor, Of::Keeper] {
+            let bottom = stacks.top(of).wrapping_sub(STACK);
+            call!(SYS_mprotect, bottom, STACK, libc::PROT_READ | libc::PROT_WRITE)?;
+        }
+        Ok(stacks)
     }
     fn top(&self, of: Of) -> *mut u8 {
-        self.0.wrapping_add(STACK * of as usize)
+        self.0.wrapping_add((GUARD + STACK) * of as usize)
     }
 }
 
 impl Drop for Stacks {
     fn drop(&mut self) {
-        let _ = call!(SYS_munmap, self.0, STACK * Of::Keeper as usize);
+        let _ = call!(SYS_munmap, self.0, STACKS);
     }
 }
 
@@ -294,7 +311,7 @@ impl Attach {
         }
         let capabilities = capabilities().map_err(|errno| Step::Clone.error(errno))?;
         let program = self.program();
-        let args = self.arguments(&capabilities);
+        let args = self.arguments(&capabilities)?;
         let argv: Vec<*const c_char> = args.iter().map(|arg| arg.as_ptr()).chain([ptr::null()]).collect();
         let work = Work {
             image: self.image,
@@ -342,23 +359,34 @@ impl Attach {
         filter::compile(&filter::Profile { hosted: false, audit: true, passes }).into()
     }
 
-    fn arguments(&self, capabilities: &Capabilities) -> Vec<CString> {
+    fn arguments(&self, capabilities: &Capabilities) -> Result<Vec<CString>, EnterError> {
         let without = std::env::var("PIMENTO_WITHOUT").unwrap_or_default();
+        let acts_as = [libc::SYS_setfsuid, libc::SYS_setfsgid].map(|call| {
+            // SAFETY: numbers. That of nobody changes nothing, and tells what it is.
+            unsafe { raw::perform(call, [u32::MAX as usize, 0, 0, 0, 0, 0]) }.unwrap_or(0)
+        });
         let mut args = vec![
-            "pimento-monitor".to_owned().into_bytes(),
-            format!("{}{without}", attached::WITHOUT).into_bytes(),
-            format!("{}{:x},{:x}", attached::CAPABILITIES, capabilities.effective, capabilities.permitted)
-                .into_bytes(),
-        ];
+            "pimento-monitor".into(),
+            format!("{}{without}", attached::WITHOUT),
+            format!("{}{:x},{:x}", attached::CAPABILITIES, capabilities.effective, capabilities.permitted),
+            format!("{}{:x},{:x}", attached::ACTS_AS, acts_as[0], acts_as[1]),
+        ]
+        .into_iter()
+        .map(String::into_bytes)
+        .collect::<Vec<_>>();
         for dir in &self.libraries {
+            let dir = std::path::absolute(dir).map_err(|_| NO_LIBRARIES)?;
             args.push([attached::LIBRARY.as_bytes(), dir.as_os_str().as_bytes()].concat());
         }
-        // A NUL cannot be in a path or in the environment.
-        args.into_iter().filter_map(|arg| CString::new(arg).ok()).collect()
+        args.into_iter().map(|arg| CString::new(arg).map_err(|_| NO_LIBRARIES)).collect()
     }
 }
 
-const STEPS: [Step; 9] = [
+/// An empty path, or one with a NUL.
+const NO_LIBRARIES: EnterError =
+    EnterError::System { step: "looking for the libraries' directories", errno: libc::EINVAL };
+
+const STEPS: [Step; 10] = [
     Step::None,
     Step::Clone,
     Step::Image,
@@ -368,6 +396,7 @@ const STEPS: [Step; 9] = [
     Step::Access,
     Step::NoNewPrivs,
     Step::Seccomp,
+    Step::HandOver,
 ];
 
 /// One thread enters at a time. A lock that a forked child finds taken by a thread that it does not have, it takes over.
@@ -423,7 +452,9 @@ fn wait_while(word: &AtomicU32, such: impl Fn(u32) -> bool) -> u32 {
         if !such(value) {
             return value;
         }
-        let _ = call!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, 0);
+        // What it waits for may come otherwise than by its being woken.
+        let soon = libc::timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let _ = call!(SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, value, &raw const soon);
     }
 }
 
@@ -473,6 +504,7 @@ fn enter_for_all(work: &Work) {
     if let Err((step, errno)) = attach(work, &core) {
         work.fail(step, errno);
         let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const core, 0);
+        let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, 0);
         if dumpable != 1 {
             let _ = call!(SYS_prctl, libc::PR_SET_DUMPABLE, 0);
         }
@@ -523,6 +555,8 @@ fn open(work: &Work) -> Result<(), (Step, i32)> {
 fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
     // Long before the filter: a child that another thread forks meanwhile copies this first, and that last.
     call!(SYS_prctl, libc::PR_SET_DUMPABLE, 1).map_err(|errno| (Step::Access, errno))?;
+    // Where Yama lets only ancestors trace: whoever it will be. Without Yama there is no such setting.
+    let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, usize::MAX);
     // A process that reaps its descendants' orphans would find two more children.
     let mut reaps: c_int = 0;
     let _ = call!(SYS_prctl, libc::PR_GET_CHILD_SUBREAPER, &raw mut reaps);
@@ -559,7 +593,6 @@ fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
     // A core would be written by a path. Capability mode lets nobody raise the limit again.
     let none = libc::rlimit { rlim_cur: 0, ..*core };
     call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map_err(at(Step::Access))?;
-    // Where Yama lets only ancestors trace. Without Yama there is no such setting.
     let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
     call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
     const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
@@ -645,7 +678,9 @@ fn keep_capabilities(own: &Capabilities) -> Result<(), i32> {
 extern "C" fn keep(argument: *mut c_void) -> c_int {
     // SAFETY: as for the helper, which waits until this process has ended.
     let work = unsafe { &*argument.cast::<Work>() };
-    if wait_while(&work.orders, |orders| orders == WAIT) == HAND_OVER {
+    // The helper ends without orders where the whole process does, or becomes another program.
+    let waits = |orders| orders == WAIT && work.helper.load(Ordering::SeqCst) != 0;
+    if wait_while(&work.orders, waits) == HAND_OVER {
         let listener = work.listener.load(Ordering::SeqCst);
         let mut byte = [0u8];
         let mut data = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
@@ -660,8 +695,10 @@ extern "C" fn keep(argument: *mut c_void) -> c_int {
         let control = Control { len: 20, level: libc::SOL_SOCKET, kind: libc::SCM_RIGHTS, fd: listener };
         let message =
             [0, 0, (&raw mut data) as usize, 1, (&raw const control) as usize, size_of::<Control>(), 0];
-        // Should this fail, the monitor ends, and every call that is asked about with it: fail closed.
-        let _ = call!(SYS_sendmsg, number(&work.ours), message.as_ptr(), libc::MSG_NOSIGNAL);
+        // Should this fail, the monitor ends, and whatever is asked about fails: closed, but not as it was.
+        if let Err(errno) = call!(SYS_sendmsg, number(&work.ours), message.as_ptr(), libc::MSG_NOSIGNAL) {
+            work.fail(Step::HandOver, errno);
+        }
     }
     0
 }

@@ -45,10 +45,11 @@ pub(super) use call;
 pub type Body = extern "C" fn(*mut c_void) -> c_int;
 
 /// Starts `body` in a new thread or process, which shares what `flags` say, on a stack of its own that ends at `top`.
-/// `cleared` is set to 0 and woken as a futex when it has ended, if the flags ask for that.
+/// `cleared` is set to 0 and woken as a futex when it has ended, if the flags ask for that. Not the C library's `clone`:
+/// musl's refuses to make threads.
 ///
 /// # Safety
-/// The stack is nobody else's until it has ended, and `argument` is what `body` takes it to be.
+/// `top` is aligned to 16 bytes, the stack is nobody else's until it has ended, and `argument` is what `body` takes it to be.
 pub unsafe fn clone(
     body: Body,
     top: *mut u8,
@@ -56,14 +57,39 @@ pub unsafe fn clone(
     argument: *mut c_void,
     cleared: *mut u32,
 ) -> Result<u32, i32> {
-    let none = std::ptr::null_mut::<c_void>();
-    // SAFETY: the C library's wrapper only puts the arguments in their registers, and calls `body` in the clone.
-    let result = unsafe { libc::clone(body, top.cast(), flags, argument, none, none, cleared) };
-    if result < 0 {
-        Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN))
-    } else {
-        Ok(result as u32)
+    let result: isize;
+    // SAFETY: in the caller this is a system call as any other. The clone starts behind it on its own stack, with the
+    // registers that the caller had, and never comes back.
+    unsafe {
+        let stack = top.cast::<usize>().sub(2);
+        stack.write(body as usize);
+        stack.add(1).write(argument.expose_provenance());
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "pop rax",
+            "pop rdi",
+            "call rax",
+            "mov edi, eax",
+            "mov eax, {exit}",
+            "syscall",
+            "ud2",
+            "2:",
+            exit = const libc::SYS_exit,
+            inlateout("rax") libc::SYS_clone as isize => result,
+            in("rdi") flags as isize,
+            in("rsi") stack,
+            in("rdx") 0usize,
+            in("r10") cleared,
+            in("r8") 0usize,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
     }
+    if (-4095..0).contains(&result) { Err(-result as i32) } else { Ok(result as u32) }
 }
 
 /// Writes all of it, however many calls that takes.

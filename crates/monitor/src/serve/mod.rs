@@ -270,7 +270,7 @@ impl Service<'_> {
         Ok(Answer::GoOn)
     }
 
-    /// A pseudo system call: a hosted program is in capability mode already.
+    /// A pseudo system call. Whoever has a monitor is in capability mode already.
     fn capsicum(&self) -> Served {
         match self.call.name {
             "cap_enter" => Ok(Answer::Value(0)),

@@ -126,7 +126,10 @@ impl Service<'_> {
         if !sys::is_thread_of(self.caller.process(), tid) {
             return Err(Errno::SRCH.into());
         }
-        self.signal(tid, thread.as_fd(), signal)?;
+        // Of one's own process one may signal every thread, whoever it is.
+        let sender =
+            (signal != 0).then_some((self.caller.process(), self.caller.status()?.identity.real_user()));
+        as_monitor(|| sys::pidfd_signal(thread.as_fd(), signal, sender))?;
         Ok(Answer::Value(0))
     }
 

@@ -6,7 +6,8 @@
 //!   (docs/threat-model.md).
 //! - for a process that entered by itself, by looking at what has been started before its first instruction: the monitor
 //!   traces the caller for the time of the call, and kills what is not the program, or not the loader, that it found
-//!   itself. If the call fails, it tells no more than it would have told by the path that was looked at.
+//!   itself. If the call fails, what it says of another path is kept from the caller; that there is an executable, it may
+//!   still learn (docs/threat-model.md).
 
 use super::{LOOKUP, Served, Service};
 use crate::defaults;
@@ -42,6 +43,7 @@ impl Service<'_> {
         if flags & libc::AT_EMPTY_PATH == 0 || path.address != 0 {
             self.check_executable(&program)?;
         }
+        self.caller.starts_program();
         // The first program is started by the launcher, before anything could race with it.
         if self.guard.started.swap(true, Ordering::SeqCst) && !self.guard.exec_confined {
             return Err(Fail::lacking(
@@ -107,6 +109,7 @@ impl Service<'_> {
             return Ok(Answer::Value(0));
         }
         let expected = Expected { program: (stat.st_dev, stat.st_ino), loader };
+        self.caller.starts_program();
         as_monitor(|| self.see_it_through(&expected))
     }
 
@@ -144,17 +147,18 @@ impl Service<'_> {
         if own {
             self.caller.go_on();
         }
+        // Until it is let go or has ended: what is killed in between cannot be let go, and is not to be taken for the next.
         loop {
-            match sys::wait_for_traced() {
+            let is_free = match sys::wait_for_traced() {
                 // It cannot be waited for: it is gone.
-                Err(_) | Ok(Traced::Ended) => break,
+                Err(_) | Ok(Traced::Ended) => true,
                 Ok(Traced::Started(pid)) => {
                     if own && !started(pid, expected) {
                         sys::kill_child(pid, libc::SIGKILL);
-                        continue;
+                        false
+                    } else {
+                        sys::let_go(pid, 0)
                     }
-                    sys::let_go(pid, 0);
-                    break;
                 }
                 Ok(Traced::Stopped(pid)) => {
                     if own
@@ -163,13 +167,12 @@ impl Service<'_> {
                     {
                         sys::set_traced_result(pid, -i64::from(Errno::NOTCAPABLE.0));
                     }
-                    sys::let_go(pid, 0);
-                    break;
+                    sys::let_go(pid, 0)
                 }
-                Ok(Traced::Signalled(pid, signal)) => {
-                    sys::let_go(pid, signal);
-                    break;
-                }
+                Ok(Traced::Signalled(pid, signal)) => sys::let_go(pid, signal),
+            };
+            if is_free {
+                break;
             }
         }
         Ok(Answer::Given)
@@ -194,6 +197,7 @@ fn started(pid: u32, expected: &Expected) -> bool {
             (Some(file), Some((inode, path))) => file.inode == *inode && file.path == as_in_maps(path),
             _ => false,
         })
+        && program.is_some()
 }
 
 /// A file that is mapped.

@@ -4,7 +4,7 @@ use super::{LOOKUP, PathArg, Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::listener::Answer;
-use crate::lookup::Last;
+use crate::lookup::{self, Last};
 use crate::sys;
 use rights::Rights;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,7 +28,7 @@ impl Service<'_> {
         if dirfd != libc::AT_FDCWD {
             return self.descriptor(dirfd, needs);
         }
-        let here = crate::lookup::Start::at(&self.guard.held, self.caller, dirfd, b".".to_vec())?;
+        let here = lookup::Start::at(&self.guard.held, self.caller, dirfd, b".".to_vec())?;
         here.handle(Last::Follow, needs)
     }
 
@@ -107,10 +107,13 @@ impl Service<'_> {
         let link = if text.is_empty() && path.dirfd != libc::AT_FDCWD {
             // Of the link that an O_PATH descriptor refers to.
             let fd = self.descriptor(path.dirfd, path.needs.difference(&LOOKUP))?;
+            if !self.guard.hosted && lookup::is_in_procfs(fd.as_fd())? {
+                // `self` would be the monitor.
+                return Err(Fail::lacking("a link in procfs", path.needs));
+            }
             sys::link_text(fd.as_fd(), c"")?
         } else {
-            crate::lookup::Start::at(&self.guard.held, self.caller, path.dirfd, text)?
-                .read_link(path.needs)?
+            lookup::Start::at(&self.guard.held, self.caller, path.dirfd, text)?.read_link(path.needs)?
         };
         let len = link.len().min(size as usize);
         self.caller.write(buffer, &link[..len])?;

@@ -12,31 +12,31 @@ pub static PSEUDO: &[Call] = calls! {
     cap_getmode        0x43415001 0x43415001 (Out) [Ask; do Capsicum]
         "tells whether the process is in capability mode";
     cap_rights_limit   0x43415002 0x43415002 (Fd(&[]), In) [ABSENT; do Capsicum]
-        "limits a descriptor's rights: arrives with the process's own entry";
+        "limits a descriptor's rights: not there yet";
     __cap_rights_get   0x43415003 0x43415003 (Int, Fd(&[]), Out) [ABSENT; do Capsicum]
-        "tells a descriptor's rights: arrives with the process's own entry";
+        "tells a descriptor's rights: not there yet";
     cap_ioctls_limit   0x43415004 0x43415004 (Fd(&[]), In, Size) [ABSENT; do Capsicum]
-        "limits a descriptor's ioctls: arrives with the process's own entry";
+        "limits a descriptor's ioctls: not there yet";
     cap_ioctls_get     0x43415005 0x43415005 (Fd(&[]), Out, Size) [ABSENT; do Capsicum]
-        "tells a descriptor's ioctls: arrives with the process's own entry";
+        "tells a descriptor's ioctls: not there yet";
     cap_fcntls_limit   0x43415006 0x43415006 (Fd(&[]), Int) [ABSENT; do Capsicum]
-        "limits a descriptor's fcntls: arrives with the process's own entry";
+        "limits a descriptor's fcntls: not there yet";
     cap_fcntls_get     0x43415007 0x43415007 (Fd(&[]), Out) [ABSENT; do Capsicum]
-        "tells a descriptor's fcntls: arrives with the process's own entry";
+        "tells a descriptor's fcntls: not there yet";
     pdfork             0x43415008 0x43415008 (Out, Flags) [ABSENT; do Capsicum]
-        "forks, with a process descriptor: arrives with the process's own entry";
+        "forks, with a process descriptor: not there yet";
     pdrfork            0x43415009 0x43415009 (Out, Flags, Flags) [ABSENT; do Capsicum]
-        "pdfork with rfork's flags: arrives with the process's own entry";
+        "pdfork with rfork's flags: not there yet";
     pdkill             0x4341500a 0x4341500a (Fd(need!(PDKILL)), Int) [ABSENT; do Capsicum]
-        "signals by process descriptor: arrives with the process's own entry";
+        "signals by process descriptor: not there yet";
     pdgetpid           0x4341500b 0x4341500b (Fd(need!(PDGETPID)), Out) [ABSENT; do Capsicum]
-        "a process descriptor's pid: arrives with the process's own entry";
+        "a process descriptor's pid: not there yet";
     pdwait4            0x4341500c 0x4341500c (Fd(need!(PDWAIT)), Out, Flags, Out) [ABSENT; do Capsicum]
-        "waits by process descriptor: arrives with the process's own entry";
+        "waits by process descriptor: not there yet";
     pdwait             0x4341500d 0x4341500d (Fd(need!(PDWAIT)), Out, Flags, Out, Out) [ABSENT; do Capsicum]
-        "FreeBSD 15's wait by process descriptor: arrives with the process's own entry";
+        "FreeBSD 15's wait by process descriptor: not there yet";
     bindat             0x4341500e 0x4341500e (Int, Fd(need!(BIND)), Addr, Size) [ABSENT; do Capsicum]
-        "binds a socket beneath a directory (CAP_BINDAT on it): arrives with the process's own entry";
+        "binds a socket beneath a directory (CAP_BINDAT on it): not there yet";
     connectat          0x4341500f 0x4341500f (Int, Fd(need!(CONNECT)), Addr, Size) [ABSENT; do Capsicum]
-        "connects a socket beneath a directory (CAP_CONNECTAT on it): arrives with the process's own entry";
+        "connects a socket beneath a directory (CAP_CONNECTAT on it): not there yet";
 };
