@@ -91,6 +91,26 @@ fn a_threads_own_user_counts_for_it_alone() {
     });
 }
 
+/// Nor what a thread had already when another entered.
+#[test]
+fn a_thread_that_had_another_user_before_has_it_afterwards() {
+    as_root(|dir| {
+        let (changed, is_changed) = mpsc::channel();
+        let (entered, is_entered) = mpsc::channel::<()>();
+        let other = thread::spawn(move || {
+            call!(SYS_setresuid, u32::MAX, NOBODY, u32::MAX).unwrap();
+            changed.send(()).unwrap();
+            is_entered.recv().unwrap();
+            read_at(dir, "root-only").err()
+        });
+        is_changed.recv().unwrap();
+        enter();
+        entered.send(()).unwrap();
+        assert_eq!(other.join().unwrap(), Some(libc::EACCES));
+        assert_eq!(read_at(dir, "root-only").as_deref(), Ok("secret"));
+    });
+}
+
 #[test]
 fn a_capability_given_up_counts() {
     as_root(|dir| {

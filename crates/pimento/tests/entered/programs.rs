@@ -515,7 +515,9 @@ fn a_library_directory_that_is_not_there_keeps_from_entering() {
         assert_eq!(entered.unwrap_err().errno(), libc::ENOENT);
         assert!(!pimento::sandboxed());
         let none = pimento::Enter::new().libraries("relative").enter();
-        assert!(none.is_err(), "{none:?}");
+        assert_eq!(none.unwrap_err().errno(), libc::ENOENT, "it is not looked for in the root");
+        let none = pimento::Enter::new().libraries("").enter();
+        assert_eq!(none.unwrap_err().errno(), libc::EINVAL);
         enter();
     });
 }
