@@ -14,7 +14,7 @@ use crate::sys::{self, OpenHow};
 use rights::Rights;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -80,7 +80,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     // Nothing comes if the filter was refused.
-    let Ok(listener) = sys::receive_descriptor(talk.as_fd()) else { return ExitCode::FAILURE };
+    let Ok(listener) = take_listener(&mut talk) else { return ExitCode::FAILURE };
     drop(talk);
     let listener = Listener::new(listener, &guard.features);
     if !processes.are_like_us() {
@@ -90,6 +90,18 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     staff.start(&monitor);
     monitor.listener.wait_until_abandoned();
     ExitCode::SUCCESS
+}
+
+/// The listener, of which the keeper tells its own number and the listener's, and waits until we have it.
+fn take_listener(talk: &mut File) -> Result<OwnedFd, Errno> {
+    let io = |error: std::io::Error| Errno(error.raw_os_error().unwrap_or(libc::EIO));
+    let mut told = [0; 8];
+    talk.read_exact(&mut told).map_err(io)?;
+    let [a, b, c, d, e, f, g, h] = told;
+    let (keeper, number) = (u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]));
+    let listener = sys::pidfd_getfd(sys::pidfd_open(keeper)?.as_fd(), number)?;
+    talk.write_all(b"T").map_err(io)?;
+    Ok(listener)
 }
 
 /// Whether there is what serving takes. The filters that its process has from before are the monitor's too, and at the
@@ -108,10 +120,11 @@ fn probe(socket: BorrowedFd) -> Result<(), Errno> {
     sys::statfs(root.as_fd())?;
     sys::poll(socket.as_fd(), 0, 0)?;
     sys::unshare_fs()?;
-    // Neither has what is asked of it.
-    let expected = |errno, expected| if errno == Errno(expected) { Ok(()) } else { Err(errno) };
-    sys::notif_recv(socket.as_fd()).map_or_else(|errno| expected(errno, libc::ENOTTY), |_| Ok(()))?;
-    sys::receive_descriptor(root.as_fd()).map_or_else(|errno| expected(errno, libc::EBADF), |_| Ok(()))
+    match sys::notif_recv(socket.as_fd()) {
+        // A socket has no notifications.
+        Ok(_) | Err(Errno(libc::ENOTTY)) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Whether the process can be reached at all: the kernel may let nobody be traced (Yama), or the exec have taken the

@@ -780,27 +780,6 @@ pub fn peer(socket: BorrowedFd) -> Result<u32, Errno> {
     Ok(credentials.pid as u32)
 }
 
-/// Receives one descriptor from a socket, waiting for it.
-pub fn receive_descriptor(socket: BorrowedFd) -> Result<OwnedFd, Errno> {
-    let mut byte = [0u8];
-    let mut data = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
-    let mut control = [0u64; 3];
-    // SAFETY: struct msghdr is plain data for which all zeroes is a value.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control) as _;
-    let flags = libc::MSG_CMSG_CLOEXEC;
-    check(syscall!(libc::SYS_recvmsg, socket.as_raw_fd(), &raw mut message, flags))?;
-    // A `struct cmsghdr` of one descriptor: length, level and kind, the number.
-    let expected = (libc::SOL_SOCKET as u64) | (libc::SCM_RIGHTS as u64) << 32;
-    if message.msg_controllen < 20 || control[0] != 20 || control[1] != expected {
-        return Err(Errno::INVAL);
-    }
-    owned((control[2] as u32).into())
-}
-
 /// Raises this process's soft limits to the hard ones, and returns how many descriptors it may have. It writes no core.
 pub fn raise_limits() -> Result<u64, Errno> {
     for resource in

@@ -88,8 +88,8 @@ pub enum EnterError {
         release: &'static str,
     },
     /// The filter is on, but the monitor could not be given its end of it: the process is in capability mode, and
-    /// everything that is not decided by the filter alone fails with ENOSYS. It should end. That takes a user with as many
-    /// descriptors in flight as the system lets it have.
+    /// everything that is not decided by the filter alone fails with ENOSYS. It should end. Somebody has killed the monitor at
+    /// this very moment.
     #[error("the process is in capability mode without a monitor, and should end: {}", Errno(*errno))]
     Unattended {
         /// What the kernel said.
@@ -535,12 +535,6 @@ fn open(work: &Work) -> Result<(), (Step, i32)> {
     let memory = memory.and_then(move_up).map_err(|errno| (Step::Image, errno))?;
     work.memory.store(memory as c_int, Ordering::SeqCst);
     raw::write_all(memory as c_int, work.image).map_err(|errno| (Step::Image, errno))?;
-    // By when the keeper sends the listener it is too late to find that an own filter refuses it.
-    if let Err(errno) = call!(SYS_sendmsg, -1i32, 0, 0)
-        && errno != libc::EBADF
-    {
-        return Err((Step::Socket, errno));
-    }
     let mut pair: [c_int; 2] = [-1; 2];
     call!(SYS_socketpair, libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr())
         .map_err(|errno| (Step::Socket, errno))?;
@@ -674,29 +668,22 @@ fn keep_capabilities(own: &Capabilities) -> Result<(), i32> {
     Ok(())
 }
 
-/// Hands the listener over: the keeper's work. It has no filter, and ends before `enter` returns.
+/// Has the monitor take the listener: the keeper's work. It has no filter, and ends before `enter` returns.
 extern "C" fn keep(argument: *mut c_void) -> c_int {
     // SAFETY: as for the helper, which waits until this process has ended.
     let work = unsafe { &*argument.cast::<Work>() };
     // The helper ends without orders where the whole process does, or becomes another program.
     let waits = |orders| orders == WAIT && work.helper.load(Ordering::SeqCst) != 0;
     if wait_while(&work.orders, waits) == HAND_OVER {
-        let listener = work.listener.load(Ordering::SeqCst);
-        let mut byte = [0u8];
-        let mut data = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
-        // A `struct cmsghdr` and one descriptor, padded to the kernel's alignment.
-        #[repr(C, align(8))]
-        struct Control {
-            len: usize,
-            level: c_int,
-            kind: c_int,
-            fd: c_int,
-        }
-        let control = Control { len: 20, level: libc::SOL_SOCKET, kind: libc::SCM_RIGHTS, fd: listener };
-        let message =
-            [0, 0, (&raw mut data) as usize, 1, (&raw const control) as usize, size_of::<Control>(), 0];
+        // Not in a message: how many descriptors may be in those of one user is limited, and others may have used that up.
+        let own = call!(SYS_getpid).unwrap_or(0) as u32;
+        let told = [own.to_ne_bytes(), number(&work.listener).to_ne_bytes()];
+        let mut taken = [0u8];
+        let handed = raw::write_all(number(&work.ours), told.as_flattened())
+            .and_then(|()| call!(SYS_read, number(&work.ours), taken.as_mut_ptr(), 1))
+            .and_then(|len| if len == 1 { Ok(()) } else { Err(libc::ECHILD) });
         // Should this fail, the monitor ends, and whatever is asked about fails: closed, but not as it was.
-        if let Err(errno) = call!(SYS_sendmsg, number(&work.ours), message.as_ptr(), libc::MSG_NOSIGNAL) {
+        if let Err(errno) = handed {
             work.fail(Step::HandOver, errno);
         }
     }

@@ -403,3 +403,26 @@ fn a_process_whose_children_get_another_pid_namespace_does_not_enter() {
         assert_eq!(wait_for(init), 0);
     });
 }
+
+// --- what others have used up -----------------------------------------------------------------------------------
+
+/// How many descriptors may be in messages that nobody has received yet is limited for all of a user's processes.
+#[test]
+fn descriptors_on_their_way_are_not_in_the_way() {
+    play_each(|_| {
+        const MANY: usize = 200;
+        let limit = [100u64, 100];
+        call!(SYS_setrlimit, libc::RLIMIT_NOFILE, limit.as_ptr()).unwrap();
+        let mut pair = [0i32; 2];
+        call!(SYS_socketpair, libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr()).unwrap();
+        // `struct cmsghdr`, and the numbers two by two.
+        let mut control = vec![0u64; 2 + MANY / 2];
+        control[0] = (16 + 4 * MANY) as u64;
+        control[1] = libc::SOL_SOCKET as u64 | (libc::SCM_RIGHTS as u64) << 32;
+        let byte = 0u8;
+        let data = [&raw const byte as usize, 1];
+        let message = [0, 0, data.as_ptr() as usize, 1, control.as_ptr() as usize, 8 * control.len(), 0];
+        call!(SYS_sendmsg, pair[0], message.as_ptr(), 0).unwrap();
+        assert_eq!(try_to_enter(), Ok(()));
+    });
+}
