@@ -74,7 +74,8 @@ fn procfs_from(dir: OwnedFd, path: &[u8]) -> Result<From, Fail> {
 
 /// Whether a descriptor's object is a procfs's.
 pub fn is_in_procfs(fd: BorrowedFd) -> Result<bool, Errno> {
-    Ok(sys::file_system(fd)? == PROC_SUPER_MAGIC)
+    // A file system on a disk has that one's number, and counts its blocks when it is asked of what kind it is.
+    Ok(libc::major(sys::stat(fd)?.st_dev) == 0 && sys::file_system(fd)? == PROC_SUPER_MAGIC)
 }
 
 fn is_proc_root(dir: BorrowedFd) -> Result<bool, Errno> {
@@ -291,8 +292,11 @@ impl<'a> Start<'a> {
 
     /// What a lookup from a descriptor has found; in a procfs, what the caller would have found there.
     fn seen_beneath(&self, dir: BorrowedFd, fd: OwnedFd, how: OpenHow) -> Result<OwnedFd, Fail> {
-        if !self.held.strict || !is_in_procfs(fd.as_fd())? {
+        if !self.held.strict {
             return self.seen(fd);
+        }
+        if !is_in_procfs(fd.as_fd())? {
+            return Ok(fd);
         }
         drop(fd);
         match self.way_into_proc(dir)? {

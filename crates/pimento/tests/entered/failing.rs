@@ -194,7 +194,7 @@ fn an_own_filter_that_refuses_what_entering_takes_is_told_of() {
         (libc::SYS_memfd_create, "putting the monitor into memory"),
         (libc::SYS_socketpair, "making a socket"),
         (libc::SYS_execveat, "executing the monitor from memory"),
-        (libc::SYS_setsid, "starting the monitor"),
+        (libc::SYS_setpgid, "starting the monitor"),
         (libc::SYS_seccomp, "installing the seccomp filter"),
         (libc::SYS_clone, "making a thread"),
     ] {
@@ -245,7 +245,7 @@ fn under_an_own_filter_entering_works_or_is_told_to_fail() {
         libc::SYS_dup3,
         libc::SYS_close_range,
         libc::SYS_getsockopt,
-        libc::SYS_setsid,
+        libc::SYS_setpgid,
         libc::SYS_chdir,
         libc::SYS_readlinkat,
         libc::SYS_faccessat2,
