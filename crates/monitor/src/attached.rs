@@ -173,5 +173,9 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     };
     let processes = Processes::new(descriptors, guard.hosted)?;
     processes.begin_with(process);
+    // It was started on one CPU.
+    if let Ok((cpus, words)) = sys::affinity(process) {
+        let _ = sys::set_affinity(0, &cpus[..words]);
+    }
     Ok((guard, Staff::hire().map_err(|_| Errno::AGAIN)?, processes))
 }

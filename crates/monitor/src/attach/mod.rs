@@ -487,6 +487,7 @@ fn number(fd: &AtomicI32) -> c_int {
 extern "C" fn help(argument: *mut c_void) -> c_int {
     // SAFETY: `enter` has made it, and waits for this thread.
     let work = unsafe { &*argument.cast::<Work>() };
+    stay_here();
     match open(work) {
         Ok(()) => enter_for_all(work),
         Err((step, errno)) => work.fail(step, errno),
@@ -513,6 +514,19 @@ fn enter_for_all(work: &Work) {
     let orders = if work.has_failed() { GO } else { HAND_OVER };
     set(&work.orders, orders);
     wait_while(&work.keeper, |alive| alive != 0);
+}
+
+/// Keeps this thread, and what it starts, on the CPU that it is on: they wait for one another, and to wake an idle CPU takes
+/// longer than most of what they do. When it is ready, the monitor goes where its process may.
+fn stay_here() {
+    let mut cpu = 0u32;
+    let mut set = [0u64; 16];
+    if call!(SYS_getcpu, &raw mut cpu, 0, 0).is_ok()
+        && let Some(word) = set.get_mut(cpu as usize / 64)
+    {
+        *word = 1 << (cpu % 64);
+        let _ = call!(SYS_sched_setaffinity, 0, size_of_val(&set), set.as_ptr());
+    }
 }
 
 /// Opens what the others need.
