@@ -155,7 +155,6 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     sys::keep_capabilities(if identity::has_proc() { permitted } else { effective }, permitted)?;
     reach(process)?;
     let mut held = Held::new()?;
-    held.strict = true;
     for dir in &options.libraries {
         held.hold(Path::new(dir), defaults::READ, Only::Libraries)?;
     }
@@ -163,7 +162,6 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     std::env::set_current_dir("/").map_err(|_| Errno::NOENT)?;
     let descriptors = sys::raise_limits().map_err(|_| Errno::PERM)?;
     let guard = Guard {
-        hosted: false,
         held,
         passes: Rights::ALL,
         features,
@@ -171,7 +169,7 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
         signals_confined: false,
         started: AtomicBool::new(true),
     };
-    let processes = Processes::new(descriptors, guard.hosted)?;
+    let processes = Processes::new(descriptors, false)?;
     processes.begin_with(process);
     // It was started on one CPU.
     if let Ok((cpus, words)) = sys::affinity(process) {

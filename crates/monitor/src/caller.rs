@@ -190,6 +190,11 @@ impl Processes {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Whether this is `pimento run`; else a process that entered by itself, and what it started.
+    pub fn are_hosted(&self) -> bool {
+        self.monitor.is_some()
+    }
+
     /// Whether every thread of the first process has the monitor's identity. Not before the filter is on them, or they may
     /// change it unseen. Without procfs it cannot be told, nor what to do about it.
     pub fn are_like_us(&self) -> bool {
@@ -248,7 +253,7 @@ impl Processes {
 
     /// Whether a process under the monitor once had this number, and nobody has it now.
     pub fn has_ended(&self, pid: u32) -> bool {
-        self.monitor.is_some()
+        self.are_hosted()
             && lock(&self.seen).contains(&pid)
             && matches!(sys::pidfd_open(pid), Err(Errno::SRCH))
     }
@@ -262,10 +267,7 @@ fn lives(pidfd: &OwnedFd) -> bool {
 /// The parent of a process.
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything; what follows the last one does not.
-    let after = stat.iter().rposition(|&byte| byte == b')')? + 1;
-    let text = std::str::from_utf8(&stat[after..]).ok()?;
-    text.split_whitespace().nth(1)?.parse().ok()
+    identity::split_stat(&stat)?.1.nth(1)?.parse().ok()
 }
 
 impl Threads {
@@ -322,6 +324,12 @@ impl<'a> Caller<'a> {
     /// Whether it still waits: what was read of it was its own, not that of a thread which got its number since.
     pub fn still_there(&self) -> Result<(), Errno> {
         if self.listener.is_valid(self.notif.id) { Ok(()) } else { Err(Errno::SRCH) }
+    }
+
+    /// Whether it is under `pimento run`: paths are looked up in what is held. Else it entered by itself: a descriptor is what
+    /// it is, wherever it lies, and a lookup from it stays strictly beneath it.
+    pub fn is_hosted(&self) -> bool {
+        self.processes.are_hosted()
     }
 
     /// Lets the call go on, before its service is over.

@@ -5,6 +5,22 @@
 use crate::errno::Errno;
 use crate::sys;
 
+/// What there is no way around.
+pub struct Lacking {
+    /// What it is called.
+    pub feature: &'static str,
+    /// The release of Linux that brought it.
+    pub release: &'static str,
+}
+
+/// Seccomp's filters.
+pub const FILTERS: Lacking = Lacking { feature: "seccomp filters", release: "3.5" };
+/// A call that the monitor has taken is not interrupted by other signals than fatal ones.
+pub const KILLABLE_WAIT: Lacking = Lacking {
+    feature: "waiting for notifications that only fatal signals interrupt (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)",
+    release: "5.19",
+};
+
 /// What this kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Features {

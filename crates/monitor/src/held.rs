@@ -53,9 +53,6 @@ struct Node {
 #[derive(Debug)]
 pub struct Held {
     nodes: Vec<Node>,
-    /// Whether a descriptor is what it is, wherever it lies, and a lookup from it stays strictly beneath it: for those who
-    /// entered by themselves. Then only what names no descriptor is looked up here.
-    pub strict: bool,
 }
 
 /// What may be done with a directory above a held one: whatever `ls -ld` asks of it, which is its attributes too.
@@ -83,7 +80,7 @@ impl Held {
             given: false,
             children: BTreeMap::new(),
         };
-        Ok(Held { nodes: vec![root], strict: false })
+        Ok(Held { nodes: vec![root] })
     }
 
     /// Whether nothing is held.

@@ -4,6 +4,7 @@
 
 use crate::errno::Errno;
 use crate::features::Features;
+use crate::lookup;
 use crate::sys;
 use std::cell::RefCell;
 use std::os::fd::AsFd;
@@ -48,10 +49,9 @@ static NO_PROC: AtomicBool = AtomicBool::new(false);
 /// Looks whether /proc is a procfs, for what else may be there, others may have written; and that of our pid namespace,
 /// for in another's our callers' numbers are strangers'.
 pub fn look_for_proc(features: &Features) {
-    const PROC_SUPER_MAGIC: libc::c_long = 0x9fa0;
     let found = sys::open_path(c"/proc", libc::O_PATH | libc::O_DIRECTORY, 0)
-        .and_then(|proc| sys::file_system(proc.as_fd()))
-        .is_ok_and(|kind| kind == PROC_SUPER_MAGIC);
+        .and_then(|proc| lookup::is_in_procfs(proc.as_fd()))
+        .unwrap_or(false);
     NO_PROC.store(!found || !is_own_namespace() || !features.proc, Ordering::SeqCst);
 }
 
@@ -66,6 +66,15 @@ fn is_own_namespace() -> bool {
 /// Whether /proc is a procfs.
 pub fn has_proc() -> bool {
     !NO_PROC.load(Ordering::Relaxed)
+}
+
+/// The name in a line of /proc/PID/stat, and what follows it: the state, the parent, the group, …
+pub fn split_stat(stat: &[u8]) -> Option<(&[u8], impl Iterator<Item = &str>)> {
+    // The name in parentheses may hold anything; what follows the last one does not.
+    let start = stat.iter().position(|&byte| byte == b'(')? + 1;
+    let end = stat.iter().rposition(|&byte| byte == b')')?;
+    let after = std::str::from_utf8(&stat[end + 1..]).ok()?;
+    Some((stat.get(start..end)?, after.split_whitespace()))
 }
 
 impl Status {
@@ -165,7 +174,7 @@ impl Identity {
             egid,
             fsgid: sys::fsgid(),
             groups: sys::groups()?,
-            capabilities: sys::effective_capabilities()?,
+            capabilities: sys::capabilities()?.effective,
         })
     }
 

@@ -7,7 +7,7 @@
 use crate::caller::Processes;
 use crate::defaults;
 use crate::errno::Errno;
-use crate::features::Features;
+use crate::features::{FILTERS, Features, KILLABLE_WAIT, Lacking};
 use crate::front::{self, Message};
 use crate::held::{Held as Tree, Only, What};
 use crate::landlock::Domain;
@@ -244,14 +244,12 @@ impl Step {
     }
 
     fn error(self, errno: i32, program: &OsStr) -> LaunchError {
-        let seccomp = "waiting for notifications that only fatal signals interrupt (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)";
+        let lacking = |Lacking { feature, release }| LaunchError::Kernel { feature, release };
         match (self, Errno(errno)) {
             (Step::Exec, _) => LaunchError::CannotStart { program: program.into(), errno },
             (Step::Seccomp, Errno::BUSY) => LaunchError::OtherListener,
-            (Step::Seccomp, Errno::INVAL) => LaunchError::Kernel { feature: seccomp, release: "5.19" },
-            (Step::Seccomp, Errno::NOSYS) => {
-                LaunchError::Kernel { feature: "seccomp filters", release: "3.5" }
-            }
+            (Step::Seccomp, Errno::INVAL) => lacking(KILLABLE_WAIT),
+            (Step::Seccomp, Errno::NOSYS) => lacking(FILTERS),
             (Step::Seccomp, _) => LaunchError::System { step: "installing the seccomp filter", errno },
             (Step::NoNewPrivs, _) => LaunchError::System { step: "giving up set-user-id programs", errno },
             (Step::Landlock, _) => LaunchError::System { step: "entering the Landlock domain", errno },
@@ -293,7 +291,6 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     let domain = Domain::new(&tree, &features).map_err(system("preparing the Landlock domain"))?;
     let passes = passes(&tree);
     let guard = Guard {
-        hosted: true,
         held: tree,
         passes,
         features,

@@ -180,13 +180,13 @@ impl Cursor<'_> {
 impl<'a> Start<'a> {
     /// For a path relative to `dirfd` of the caller, which may be AT_FDCWD.
     pub fn at(held: &'a Held, caller: &'a Caller<'a>, dirfd: i32, path: Vec<u8>) -> Result<Start<'a>, Fail> {
-        let from = if held.strict && dirfd == libc::AT_FDCWD {
+        let from = if !caller.is_hosted() && dirfd == libc::AT_FDCWD {
             // The filter refuses these itself, but for what is held by its path.
             if !path.starts_with(b"/") {
                 return Err(Fail::outside(path));
             }
             From::Root
-        } else if held.strict {
+        } else if !caller.is_hosted() {
             if path.starts_with(b"/") {
                 return Err(Fail::lacking(path, Rights::NONE));
             }
@@ -292,7 +292,7 @@ impl<'a> Start<'a> {
 
     /// What a lookup from a descriptor has found; in a procfs, what the caller would have found there.
     fn seen_beneath(&self, dir: BorrowedFd, fd: OwnedFd, how: OpenHow) -> Result<OwnedFd, Fail> {
-        if !self.held.strict {
+        if self.caller.is_hosted() {
             return self.seen(fd);
         }
         if !is_in_procfs(fd.as_fd())? {
@@ -332,7 +332,7 @@ impl<'a> Start<'a> {
         let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64 | asked.flags & libc::O_NOFOLLOW as u64;
         let how = OpenHow { flags, mode: 0, resolve: BENEATH | libc::RESOLVE_NO_XDEV };
         let crosses = || sys::openat2(dir, path, &how).err() == Some(Errno::XDEV);
-        if self.held.strict
+        if !self.caller.is_hosted()
             && crosses()
             && let Some((root, names)) = self.way_into_proc(dir)?
         {
@@ -406,7 +406,7 @@ impl<'a> Start<'a> {
             };
             let place = Place { dir, name: c_string(name)?, fixed: false };
             // Nothing in procfs is made, removed or renamed; and in this one the monitor would be told of itself.
-            if self.held.strict && is_in_procfs(place.dir())? {
+            if !self.caller.is_hosted() && is_in_procfs(place.dir())? {
                 return Err(Fail::lacking(self.literal(), needs));
             }
             return Ok(place);
@@ -468,7 +468,7 @@ impl<'a> Start<'a> {
             Some(fd) => {
                 // Of some links there the text depends on who reads it.
                 if let From::Beyond { dir } = &self.from
-                    && self.held.strict
+                    && !self.caller.is_hosted()
                     && is_in_procfs(fd.as_fd())?
                     && let Some((root, names)) = self.way_into_proc(dir.as_fd())?
                 {

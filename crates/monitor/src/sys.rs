@@ -4,6 +4,7 @@
 
 use crate::errno::Errno;
 use std::ffi::CStr;
+use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// A call's result as a number, or its errno.
@@ -79,18 +80,29 @@ const NOTIF_ID_VALID: u64 = iow(2, 8);
 const NOTIF_ADDFD: u64 = iow(3, size_of::<NotifAddFd>());
 const NOTIF_SET_FLAGS: u64 = iow(4, 8);
 
+/// `struct sock_fprog`: a program, as long as it is borrowed.
+#[repr(C)]
+pub struct Fprog<'p> {
+    len: u16,
+    filter: *const filter::Insn,
+    program: PhantomData<&'p [filter::Insn]>,
+}
+
+impl Fprog<'_> {
+    /// Of this program.
+    pub fn of(program: &[filter::Insn]) -> Fprog<'_> {
+        Fprog { len: program.len() as u16, filter: program.as_ptr(), program: PhantomData }
+    }
+}
+
 /// Installs a filter on the calling thread and returns its listener.
 pub fn seccomp_listen(program: &[filter::Insn]) -> Result<OwnedFd, Errno> {
-    #[repr(C)]
-    struct Fprog {
-        len: u16,
-        filter: *const filter::Insn,
-    }
-    let fprog = Fprog { len: program.len() as u16, filter: program.as_ptr() };
+    let fprog = Fprog::of(program);
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     owned(syscall!(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const fprog))
 }
-const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
+/// Linux 5.19's, which libc does not have yet.
+pub const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
 
 /// The next notification. ENOENT: its thread died meanwhile.
 pub fn notif_recv(listener: BorrowedFd) -> Result<Notif, Errno> {
@@ -676,19 +688,39 @@ pub fn setgroups(groups: &[u32]) -> Result<(), Errno> {
     check(syscall!(libc::SYS_setgroups, groups.len(), groups.as_ptr())).map(drop)
 }
 
+/// `struct __user_cap_header_struct`.
 #[repr(C)]
-struct CapHeader {
+pub struct CapHeader {
     version: u32,
     pid: i32,
 }
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct CapData {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
+
+impl CapHeader {
+    /// Version 3, and no other thread's.
+    pub const OF_THIS_THREAD: CapHeader = CapHeader { version: 0x2008_0522, pid: 0 };
 }
-const CAP_VERSION_3: u32 = 0x2008_0522;
+
+/// A thread's capabilities, a bit each.
+#[derive(Debug, Clone, Copy)]
+pub struct Capabilities {
+    /// Those that count.
+    pub effective: u64,
+    /// Those that may.
+    pub permitted: u64,
+    /// Those that an exec may keep.
+    pub inheritable: u64,
+}
+
+/// Two `struct __user_cap_data_struct`: the lower half of each set, in its order, and the upper.
+pub type CapData = [[u32; 3]; 2];
+
+impl Capabilities {
+    /// As capset(2) takes them.
+    pub fn data(&self) -> CapData {
+        [0, 32]
+            .map(|shift| [self.effective, self.permitted, self.inheritable].map(|set| (set >> shift) as u32))
+    }
+}
 
 /// This thread's real, effective and saved users, and its effective group.
 pub fn users() -> Result<([u32; 3], u32), Errno> {
@@ -707,26 +739,24 @@ pub fn groups() -> Result<Vec<u32>, Errno> {
     Ok(groups)
 }
 
-fn capabilities() -> Result<[CapData; 2], Errno> {
-    let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
-    let mut data = [CapData::default(); 2];
+/// This thread's capabilities.
+pub fn capabilities() -> Result<Capabilities, Errno> {
+    let (mut header, mut data): (_, CapData) = (CapHeader::OF_THIS_THREAD, [[0; 3]; 2]);
     check(syscall!(libc::SYS_capget, &raw mut header, data.as_mut_ptr()))?;
-    Ok(data)
+    let [effective, permitted, inheritable] =
+        [0, 1, 2].map(|set| u64::from(data[0][set]) | u64::from(data[1][set]) << 32);
+    Ok(Capabilities { effective, permitted, inheritable })
 }
 
-/// This thread's effective capabilities.
-pub fn effective_capabilities() -> Result<u64, Errno> {
-    let [low, high] = capabilities()?;
-    Ok(u64::from(low.effective) | u64::from(high.effective) << 32)
+fn set_capabilities(to: &Capabilities) -> Result<(), Errno> {
+    let (header, data) = (CapHeader::OF_THIS_THREAD, to.data());
+    check(syscall!(libc::SYS_capset, &raw const header, data.as_ptr())).map(drop)
 }
 
 /// Sets this thread's effective capabilities to those of `mask` that it is permitted.
 pub fn set_effective_capabilities(mask: u64) -> Result<(), Errno> {
-    let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
-    let mut data = capabilities()?;
-    data[0].effective = data[0].permitted & mask as u32;
-    data[1].effective = data[1].permitted & (mask >> 32) as u32;
-    check(syscall!(libc::SYS_capset, &raw mut header, data.as_ptr())).map(drop)
+    let own = capabilities()?;
+    set_capabilities(&Capabilities { effective: own.permitted & mask, ..own })
 }
 
 /// This thread's number.
@@ -747,15 +777,9 @@ pub fn getpgid(pid: u32) -> Result<usize, Errno> {
 /// Sets this thread's capabilities to these, of which it has at least those, and clears the ambient ones.
 pub fn keep_capabilities(effective: u64, permitted: u64) -> Result<(), Errno> {
     const PR_CAP_AMBIENT_CLEAR_ALL: u64 = 4;
-    let mut header = CapHeader { version: CAP_VERSION_3, pid: 0 };
-    let has = capabilities()?;
-    let data = [0, 1].map(|word| {
-        let half = |set: u64| (set >> (32 * word)) as u32;
-        let permitted = half(permitted) & has[word].permitted;
-        CapData { effective: half(effective) & permitted, permitted, inheritable: 0 }
-    });
+    let permitted = permitted & capabilities()?.permitted;
     let _ = prctl(libc::PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
-    check(syscall!(libc::SYS_capset, &raw mut header, data.as_ptr())).map(drop)
+    set_capabilities(&Capabilities { effective: effective & permitted, permitted, inheritable: 0 })
 }
 
 /// The umask of this process, which has one thread.

@@ -16,7 +16,9 @@ mod raw;
 
 use crate::attached;
 use crate::errno::Errno;
-use crate::sys;
+use crate::features::{FILTERS, KILLABLE_WAIT, Lacking};
+use crate::identity;
+use crate::sys::{self, CapHeader, Capabilities, Fprog};
 use raw::call;
 use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -138,11 +140,9 @@ fn polls_ring() -> bool {
     let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let mut stats = tasks.map(|task| std::fs::read(task.path().join("stat")).unwrap_or_default());
     stats.any(|stat| {
-        // `tid (name) state ppid pgrp session tty tpgid flags …`, where the name may hold anything.
-        let name = stat.iter().position(|&byte| byte == b'(').map_or(&[][..], |start| &stat[start + 1..]);
-        let end = stat.iter().rposition(|&byte| byte == b')').map_or(&[][..], |end| &stat[end + 1..]);
-        let flags = end.split(|&byte| byte == b' ').nth(7).and_then(|flags| std::str::from_utf8(flags).ok());
-        let flags: u32 = flags.and_then(|flags| flags.parse().ok()).unwrap_or(0);
+        let Some((name, mut after)) = identity::split_stat(&stat) else { return false };
+        // Behind state, parent, group, session, terminal and its group.
+        let flags: u32 = after.nth(6).and_then(|flags| flags.parse().ok()).unwrap_or(0);
         // A ring's other helpers carry out what io_uring_enter has brought, and get no more.
         flags & PF_IO_WORKER != 0 && !name.starts_with(b"iou-wrk-")
     })
@@ -167,16 +167,12 @@ enum Step {
 impl Step {
     fn error(self, errno: i32) -> EnterError {
         let system = |step| EnterError::System { step, errno };
+        let lacking = |Lacking { feature, release }| EnterError::Kernel { feature, release };
         match (self, errno) {
             (Step::Seccomp, libc::EBUSY) => EnterError::OtherListener,
             (Step::Seccomp, libc::ESRCH) => EnterError::OtherFilters,
-            (Step::Seccomp, libc::EINVAL) => EnterError::Kernel {
-                feature: "waiting for notifications that only fatal signals interrupt (SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)",
-                release: "5.19",
-            },
-            (Step::Seccomp, libc::ENOSYS) => {
-                EnterError::Kernel { feature: "seccomp filters", release: "3.5" }
-            }
+            (Step::Seccomp, libc::EINVAL) => lacking(KILLABLE_WAIT),
+            (Step::Seccomp, libc::ENOSYS) => lacking(FILTERS),
             (Step::Seccomp, _) => system("installing the seccomp filter"),
             (Step::HandOver, _) => EnterError::Unattended { errno },
             (Step::NoNewPrivs, _) => system("giving up set-user-id programs"),
@@ -196,10 +192,10 @@ impl Step {
 }
 
 /// What the threads and processes at work here share. It outlives them all.
-struct Work {
+struct Work<'p> {
     image: &'static [u8],
     argv: *const *const c_char,
-    filter: Fprog,
+    filter: Fprog<'p>,
     capabilities: Capabilities,
     stacks: Stacks,
     /// What the helper has opened, by number in its table.
@@ -219,21 +215,6 @@ struct Work {
 const WAIT: u32 = 0;
 const HAND_OVER: u32 = 1;
 const GO: u32 = 2;
-
-/// `struct sock_fprog`.
-#[repr(C)]
-struct Fprog {
-    len: u16,
-    filter: *const filter::Insn,
-}
-
-/// A thread's effective, permitted and inheritable capabilities.
-#[derive(Clone, Copy, Default)]
-struct Capabilities {
-    effective: u64,
-    permitted: u64,
-    inheritable: u64,
-}
 
 /// One stack each, in one mapping.
 struct Stacks(*mut u8);
@@ -274,7 +255,7 @@ impl Drop for Stacks {
     }
 }
 
-impl Work {
+impl Work<'_> {
     fn fail(&self, step: Step, errno: i32) {
         // Of several failures the first is the cause.
         if self.failed.0.compare_exchange(0, step as u32, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
@@ -309,14 +290,14 @@ impl Attach {
         if polls_ring() {
             return Err(EnterError::PolledRing);
         }
-        let capabilities = capabilities().map_err(|errno| Step::Clone.error(errno))?;
+        let capabilities = sys::capabilities().map_err(|Errno(errno)| Step::Clone.error(errno))?;
         let program = self.program();
         let args = self.arguments(&capabilities)?;
         let argv: Vec<*const c_char> = args.iter().map(|arg| arg.as_ptr()).chain([ptr::null()]).collect();
         let work = Work {
             image: self.image,
             argv: argv.as_ptr(),
-            filter: Fprog { len: program.len() as u16, filter: program.as_ptr() },
+            filter: Fprog::of(&program),
             capabilities,
             stacks: Stacks::new().map_err(|errno| Step::Clone.error(errno))?,
             memory: AtomicI32::new(-1),
@@ -361,15 +342,11 @@ impl Attach {
 
     fn arguments(&self, capabilities: &Capabilities) -> Result<Vec<CString>, EnterError> {
         let without = std::env::var("PIMENTO_WITHOUT").unwrap_or_default();
-        let acts_as = [libc::SYS_setfsuid, libc::SYS_setfsgid].map(|call| {
-            // SAFETY: numbers. That of nobody changes nothing, and tells what it is.
-            unsafe { raw::perform(call, [u32::MAX as usize, 0, 0, 0, 0, 0]) }.unwrap_or(0)
-        });
         let mut args = vec![
             "pimento-monitor".into(),
             format!("{}{without}", attached::WITHOUT),
             format!("{}{:x},{:x}", attached::CAPABILITIES, capabilities.effective, capabilities.permitted),
-            format!("{}{:x},{:x}", attached::ACTS_AS, acts_as[0], acts_as[1]),
+            format!("{}{:x},{:x}", attached::ACTS_AS, sys::fsuid(), sys::fsgid()),
         ]
         .into_iter()
         .map(String::into_bytes)
@@ -425,24 +402,6 @@ impl Drop for Turn {
     fn drop(&mut self) {
         TURN.store(0, Ordering::Release);
     }
-}
-
-/// `struct __user_cap_header_struct`, version 3 of the calling thread, and two `struct __user_cap_data_struct`.
-const CAP_HEADER: [u32; 2] = [0x2008_0522, 0];
-type CapData = [[u32; 3]; 2];
-
-fn capabilities() -> Result<Capabilities, i32> {
-    let (mut header, mut data): (_, CapData) = (CAP_HEADER, [[0; 3]; 2]);
-    call!(SYS_capget, &raw mut header, &raw mut data)?;
-    let set = |which: usize| u64::from(data[0][which]) | u64::from(data[1][which]) << 32;
-    Ok(Capabilities { effective: set(0), permitted: set(1), inheritable: set(2) })
-}
-
-fn set_capabilities(to: &Capabilities) -> Result<(), i32> {
-    let header = CAP_HEADER;
-    let data: CapData =
-        [0, 32].map(|shift| [to.effective, to.permitted, to.inheritable].map(|set| (set >> shift) as u32));
-    call!(SYS_capset, &raw const header, &raw const data).map(drop)
 }
 
 /// Waits while a futex has such a value, and returns the first other one.
@@ -603,12 +562,11 @@ fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
     call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map_err(at(Step::Access))?;
     let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
     call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
-    const WAIT_KILLABLE_RECV: libc::c_ulong = 1 << 5;
     const TSYNC_ESRCH: libc::c_ulong = 1 << 4;
     let flags = libc::SECCOMP_FILTER_FLAG_TSYNC
         | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER
         | TSYNC_ESRCH
-        | WAIT_KILLABLE_RECV;
+        | sys::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     let listener = call!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const work.filter)
         .map_err(at(Step::Seccomp))?;
     work.listener.store(listener as c_int, Ordering::SeqCst);
@@ -675,7 +633,9 @@ fn keep_capabilities(own: &Capabilities) -> Result<(), i32> {
     if own.permitted == 0 {
         return Ok(());
     }
-    set_capabilities(&Capabilities { inheritable: own.inheritable | own.permitted, ..*own })?;
+    let kept = Capabilities { inheritable: own.inheritable | own.permitted, ..*own };
+    let (header, data) = (CapHeader::OF_THIS_THREAD, kept.data());
+    call!(SYS_capset, &raw const header, data.as_ptr())?;
     for capability in (0..64).filter(|bit| own.permitted & (1 << bit) != 0) {
         // Root may be forbidden to, and does not need it.
         let _ = call!(SYS_prctl, libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0);

@@ -22,6 +22,12 @@ const FIOASYNC: u32 = 0x5452;
 
 const NOTIFY: Rights = Rights::of(&[Right::NOTIFY]);
 
+/// A `struct f_owner_ex`: what kind of owner, and its number.
+fn owner_in(bytes: &[u8; 8]) -> (i32, i32) {
+    let [a, b, c, d, e, f, g, h] = *bytes;
+    (i32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]))
+}
+
 impl Service<'_> {
     pub(super) fn ioctl(&self) -> Served {
         let command = self.arg(1) as u32;
@@ -53,15 +59,9 @@ impl Service<'_> {
             F_SETOWN_EX => {
                 let mut owner = [0; 8];
                 self.caller.read(argument, &mut owner)?;
-                let [kind, pid] = [0, 4]
-                    .map(|at| i32::from_ne_bytes([owner[at], owner[at + 1], owner[at + 2], owner[at + 3]]));
-                let process = self.caller.process();
-                let own = match kind {
-                    F_OWNER_TID => pid == 0 || (pid > 0 && sys::is_thread_of(process, pid as u32)),
-                    F_OWNER_PID => pid == 0 || pid == process as i32,
-                    _ => false,
-                };
-                if !own {
+                let (kind, pid) = owner_in(&owner);
+                let nobody = pid == 0 && [F_OWNER_TID, F_OWNER_PID].contains(&kind);
+                if !nobody && !self.is_caller(kind, pid) {
                     return Err(Fail::outside(format!("process {pid}")));
                 }
                 let fd = self.descriptor(self.int(0), needs)?;
@@ -85,14 +85,20 @@ impl Service<'_> {
     fn owned_or_free(&self, fd: &OwnedFd) -> Result<bool, Fail> {
         let mut owner = [0; 8];
         sys::fcntl_out(fd.as_fd(), F_GETOWN_EX, &mut owner)?;
-        let [kind, pid] =
-            [0, 4].map(|at| i32::from_ne_bytes([owner[at], owner[at + 1], owner[at + 2], owner[at + 3]]));
-        let process = self.caller.process();
-        match (kind, pid) {
+        match owner_in(&owner) {
             (_, 0) => Ok(false),
-            (F_OWNER_PID, _) if pid == process as i32 => Ok(true),
-            (F_OWNER_TID, 1..) if sys::is_thread_of(process, pid as u32) => Ok(true),
-            _ => Err(Fail::outside(format!("process {pid}"))),
+            (kind, pid) if self.is_caller(kind, pid) => Ok(true),
+            (_, pid) => Err(Fail::outside(format!("process {pid}"))),
+        }
+    }
+
+    /// Whether an owner is the caller, or one of its threads.
+    fn is_caller(&self, kind: i32, pid: i32) -> bool {
+        let process = self.caller.process();
+        match kind {
+            F_OWNER_TID => pid > 0 && sys::is_thread_of(process, pid as u32),
+            F_OWNER_PID => pid == process as i32,
+            _ => false,
         }
     }
 

@@ -41,8 +41,6 @@ type Served = Result<Answer, Fail>;
 /// What every service needs, whoever calls.
 #[derive(Debug)]
 pub struct Guard {
-    /// Whether this is `pimento run`, or a process that entered by itself.
-    pub hosted: bool,
     /// What is held.
     pub held: Held,
     /// What the filter lets through on any descriptor: such rights need not be looked up again.
@@ -91,7 +89,7 @@ pub fn serve(
     let asked = service.path_arg(0).map(|path| path.needs);
     conclude_with(
         asked.unwrap_or(Rights::NONE),
-        match policy::resolve(call, guard.hosted, caller.args()) {
+        match policy::resolve(call, caller.is_hosted(), caller.args()) {
             // The filter asks only when it counts refusals, or knows less than the table.
             Resolved::Allow => Ok(Answer::GoOn),
             Resolved::Deny(rights::ECAPMODE) if service.is_about_libraries() => service.act(),
@@ -203,7 +201,7 @@ impl Service<'_> {
     fn is_about_libraries(&self) -> bool {
         use Op::{Access, Open, OpenHow, ReadLink, Stat, StatLink, Statx};
         let looks = matches!(self.call.op, Open | OpenHow | Stat | StatLink | Statx | Access | ReadLink);
-        !self.guard.hosted && looks && self.path_arg(0).is_ok_and(|path| path.dirfd == libc::AT_FDCWD)
+        !self.caller.is_hosted() && looks && self.path_arg(0).is_ok_and(|path| path.dirfd == libc::AT_FDCWD)
     }
 
     /// An argument, as 64 bits.

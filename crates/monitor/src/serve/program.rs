@@ -35,7 +35,7 @@ impl Service<'_> {
     }
 
     pub(super) fn exec(&self, flags: i32) -> Served {
-        if !self.guard.hosted {
+        if !self.caller.is_hosted() {
             return self.exec_traced(flags);
         }
         let path = self.path_arg(0)?;

@@ -107,7 +107,7 @@ impl Service<'_> {
         let link = if text.is_empty() && path.dirfd != libc::AT_FDCWD {
             // Of the link that an O_PATH descriptor refers to.
             let fd = self.descriptor(path.dirfd, path.needs.difference(&LOOKUP))?;
-            if !self.guard.hosted && lookup::is_in_procfs(fd.as_fd())? {
+            if !self.caller.is_hosted() && lookup::is_in_procfs(fd.as_fd())? {
                 // `self` would be the monitor.
                 return Err(Fail::lacking("a link in procfs", path.needs));
             }
