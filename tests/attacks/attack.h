@@ -141,6 +141,35 @@ static inline pthread_t thread(void *(*run)(void *), void *argument)
     return thread;
 }
 
+// Memory that children share.
+static inline void *shared_memory(size_t size)
+{
+    return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+// A path that is changed over and over, from what may not be reached to what may, until that is over.
+struct flips {
+    char path[PATH_MAX];
+    const char *inside, *outside;
+    atomic_int over;
+};
+
+static inline void *flip(void *of)
+{
+    struct flips *flips = of;
+    while (!flips->over) {
+        strcpy(flips->path, flips->outside);
+        strcpy(flips->path, flips->inside);
+    }
+    return NULL;
+}
+
+// Whether a status is the secret's.
+static inline void told(const struct stat *st, const char *how)
+{
+    if (st->st_ino == (ino_t)number("ATTACK_INODE")) breach("%s tells of the secret", how);
+}
+
 // In a process that entered by itself: the number of what it holds by this name.
 static inline int held(const char *name)
 {

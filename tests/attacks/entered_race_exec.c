@@ -6,24 +6,10 @@
 #include "attack.h"
 #include <elf.h>
 
-static struct { char path[PATH_MAX]; atomic_int over, number, started; } *shared;
+static struct flips *shared;
+static atomic_int *started;
 static char *args[] = { "attack", "started", NULL }, *env[] = { NULL };
-static const char *outside;
 static int dir;
-
-static void flip(void)
-{
-    while (!shared->over) {
-        strcpy(shared->path, outside);
-        strcpy(shared->path, "good");
-    }
-}
-
-static void *flipper(void *unused)
-{
-    flip();
-    return NULL;
-}
 
 // exit_group(9), or one whose loader is the program outside, or a script of it.
 static char good[0x2000], loaded[0x2000], script[0x2000];
@@ -56,7 +42,7 @@ static long exec_at(int from, const char *path, int flags) { return CALL(SYS_exe
 
 static void count(int status)
 {
-    if (status == 9 << 8) shared->started++;
+    if (status == 9 << 8) ++*started;
     // What the program outside does, beside saying so.
     if (status == 0) breach("a program outside ran to its end");
 }
@@ -122,24 +108,26 @@ static void *rewrite(void *number)
 int main(int argc, char **argv)
 {
     dir = held("write");
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = shared_memory(sizeof *shared);
+    started = shared_memory(sizeof *started);
     craft(good, NULL);
     craft(loaded, in("outside/elf"));
     snprintf(script, sizeof script, "#!%s\n", in("outside/elf"));
     close(file("good", good));
     symlinkat("../outside/elf", dir, "link");
-    strcpy(shared->path, "good");
+    shared->inside = "good";
+    strcpy(shared->path, shared->inside);
     const char *targets[] = { "../outside/elf", in("outside/elf"), "link", "/bin/true" };
     for (size_t i = 0; i < COUNT(targets); i++) {
-        outside = targets[i];
+        shared->outside = targets[i];
         shared->over = 0;
-        pthread_t other = thread(flipper, NULL);
+        pthread_t other = thread(flip, shared);
         race(0.5 / COUNT(targets));
         shared->over = 1;
         pthread_join(other, NULL);
     }
-    printf("%d started\n", shared->started);
-    if (shared->started == 0) breach("nothing was started, which proves nothing");
+    printf("%d started\n", *started);
+    if (*started == 0) breach("nothing was started, which proves nothing");
     shared->over = 0;
     pthread_t other = thread(rebind, NULL);
     for (double from = now(); going(from, 0.1);) count(IN_CHILD(
@@ -154,7 +142,7 @@ int main(int argc, char **argv)
     pthread_join(other, NULL);
     // Rewritten between the look and the start. A file that is open for writing cannot be executed: so each time it is opened
     // anew for the change.
-    int again = shared->started;
+    int again = *started;
     for (int memory = 0; memory < 2; memory++) {
         int fd = memory ? (int)MUST_WORK(CALL(SYS_memfd_create, "program", 0)) : file("rewritten", good);
         if (memory) (void)!write(fd, good, sizeof good);
@@ -191,6 +179,6 @@ int main(int argc, char **argv)
     }
     shared->over = 1;
     wait_with(pidfd);
-    printf("%d more, rewritten meanwhile\n", shared->started - again);
+    printf("%d more, rewritten meanwhile\n", *started - again);
     return benign();
 }

@@ -4,28 +4,8 @@
 // enters: write=@/write read=@/read
 #include "attack.h"
 
-static struct { char path[PATH_MAX]; atomic_int over; } *shared;
-static const char *outside;
+static struct flips *shared;
 static int dir;
-
-static void flip(void)
-{
-    while (!shared->over) {
-        strcpy(shared->path, outside);
-        strcpy(shared->path, "target");
-    }
-}
-
-static void *flipper(void *unused)
-{
-    flip();
-    return NULL;
-}
-
-static void status(struct stat *st, const char *how)
-{
-    if (st->st_ino == (ino_t)number("ATTACK_INODE")) breach("%s tells of the secret", how);
-}
 
 static void try_all(double from, double share)
 {
@@ -35,7 +15,7 @@ static void try_all(double from, double share)
     while (going(from, share)) {
         int fd = openat(dir, path, O_RDONLY | O_NONBLOCK);
         if (fd >= 0) {
-            if (fstat(fd, &st) == 0) status(&st, "openat");
+            if (fstat(fd, &st) == 0) told(&st, "openat");
             show(fd);
         }
         close(fd);
@@ -44,8 +24,8 @@ static void try_all(double from, double share)
         if (fd >= 0) show(fd);
         close(fd);
         close(openat(dir, path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0666));
-        if (fstatat(dir, path, &st, 0) == 0) status(&st, "fstatat");
-        if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) status(&st, "fstatat");
+        if (fstatat(dir, path, &st, 0) == 0) told(&st, "fstatat");
+        if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0) told(&st, "fstatat");
         if (statx(dir, path, 0, STATX_ALL, &stx) == 0 && stx.stx_ino == (uint64_t)number("ATTACK_INODE"))
             breach("statx tells of the secret");
         fchmodat(dir, path, 0646, 0);
@@ -77,22 +57,23 @@ static void try_all(double from, double share)
 int main(void)
 {
     dir = held("write");
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = shared_memory(sizeof *shared);
     // write/out is a link to the secret.
     const char *targets[] = { "../outside/secret", in("outside/secret"), "out", "a/b/../../../outside/secret", "" };
-    strcpy(shared->path, "target");
+    shared->inside = "target";
+    strcpy(shared->path, shared->inside);
     for (size_t turn = 0; turn < 2 * COUNT(targets); turn++) {
-        outside = targets[turn / 2];
-        if (outside == targets[2]) {
+        shared->outside = targets[turn / 2];
+        if (shared->outside == targets[2]) {
             unlinkat(dir, "out", 0);
             symlinkat("../outside/secret", dir, "out");
         }
         shared->over = 0;
         int child = -1;
         pthread_t other = 0;
-        if (turn % 2) other = thread(flipper, NULL);
+        if (turn % 2) other = thread(flip, shared);
         else if (fork_with(&child) == 0) {
-            flip();
+            flip(shared);
             _exit(0);
         }
         try_all(now(), 0.5 / COUNT(targets));

@@ -6,17 +6,7 @@
 #include "attack.h"
 #include <sys/inotify.h>
 
-static struct { char path[PATH_MAX]; atomic_int over; } *shared;
-static const char *inside, *outside;
-
-static void *flip(void *unused)
-{
-    while (!shared->over) {
-        strcpy(shared->path, outside);
-        strcpy(shared->path, inside);
-    }
-    return NULL;
-}
+static struct flips *shared;
 
 static void look_around(void)
 {
@@ -63,11 +53,11 @@ static void look_around(void)
 int main(int argc, char **argv)
 {
     if (argc > 1) return 0;
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    inside = in("read/sub");
-    outside = in("outside");
-    strcpy(shared->path, inside);
-    pthread_t flipper = thread(flip, NULL);
+    shared = shared_memory(sizeof *shared);
+    shared->inside = in("read/sub");
+    shared->outside = in("outside");
+    strcpy(shared->path, shared->inside);
+    pthread_t flipper = thread(flip, shared);
     double from = now();
     int there = 0;
     while (going(from, 0.5)) {
@@ -87,11 +77,11 @@ int main(int argc, char **argv)
     // This program itself may be started, by anybody who reads its own name.
     char self[PATH_MAX] = "";
     readlink("/proc/self/exe", self, sizeof self - 1);
-    inside = self;
+    shared->inside = self;
     for (size_t i = 0; i < COUNT(forbidden) - (argc > 0); i++) {
-        outside = forbidden[i];
+        shared->outside = forbidden[i];
         shared->over = 0;
-        flipper = thread(flip, NULL);
+        flipper = thread(flip, shared);
         from = now();
         char *args[] = { "prog", "again", NULL }, *env[] = { NULL };
         while (going(from, 0.25)) {

@@ -4,17 +4,7 @@
 // options: --read @/read --write @/write --exec @/write/a --write @/write/a/b
 #include "attack.h"
 
-static struct { char path[PATH_MAX]; atomic_int over; } *shared;
-static const char *inside, *forbidden;
-
-static void *flip(void *unused)
-{
-    while (!shared->over) {
-        strcpy(shared->path, forbidden);
-        strcpy(shared->path, inside);
-    }
-    return NULL;
-}
+static struct flips *shared;
 
 int main(int argc, char **argv)
 {
@@ -24,19 +14,19 @@ int main(int argc, char **argv)
         if (strstr(self, "write/a/b")) breach("started what was written");
         return 0;
     }
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = shared_memory(sizeof *shared);
     char self[PATH_MAX] = "", room[65536], *args[] = { "program", "again", NULL }, *env[] = { NULL };
     readlink("/proc/self/exe", self, sizeof self - 1);
     int from = MUST_WORK(open(self, O_RDONLY)), to = MUST_WORK(open(in("write/a/b/program"), O_CREAT | O_WRONLY, 0755));
     ssize_t len;
     while ((len = read(from, room, sizeof room)) > 0) (void)!write(to, room, len);
     close(to);
-    forbidden = in("write/a/b/program");
-    IN_CHILD(execve(forbidden, args, env));
-    inside = self;
-    IN_CHILD(execve(inside, args, env));
-    strcpy(shared->path, inside);
-    pthread_t flipper = thread(flip, NULL);
+    shared->outside = in("write/a/b/program");
+    IN_CHILD(execve(shared->outside, args, env));
+    shared->inside = self;
+    IN_CHILD(execve(shared->inside, args, env));
+    strcpy(shared->path, shared->inside);
+    pthread_t flipper = thread(flip, shared);
     double start = now();
     while (going(start, 0.7)) {
         pid_t child = vfork();

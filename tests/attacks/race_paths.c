@@ -5,27 +5,7 @@
 // options: --read @/read --write @/write --read @/write/keep
 #include "attack.h"
 
-static struct { char path[PATH_MAX]; char other[PATH_MAX]; atomic_int over; } *shared;
-static const char *inside, *outside;
-
-static void flip(void)
-{
-    while (!shared->over) {
-        strcpy(shared->path, outside);
-        strcpy(shared->path, inside);
-    }
-}
-
-static void *flipper(void *unused)
-{
-    flip();
-    return NULL;
-}
-
-static void status(struct stat *st, const char *how)
-{
-    if (st->st_ino == (ino_t)number("ATTACK_INODE")) breach("%s tells of the secret", how);
-}
+static struct flips *shared;
 
 static void try_all(double from, double share)
 {
@@ -35,7 +15,7 @@ static void try_all(double from, double share)
     while (going(from, share)) {
         int fd = open(path, O_RDONLY | O_NONBLOCK);
         if (fd >= 0) {
-            if (fstat(fd, &st) == 0) status(&st, "open");
+            if (fstat(fd, &st) == 0) told(&st, "open");
             show(fd);
         }
         close(fd);
@@ -44,9 +24,9 @@ static void try_all(double from, double share)
         if (fd >= 0) show(fd);
         close(fd);
         close(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0666));
-        if (stat(path, &st) == 0) status(&st, "stat");
-        if (lstat(path, &st) == 0) status(&st, "lstat");
-        if (fstatat(AT_FDCWD, path, &st, 0) == 0) status(&st, "fstatat");
+        if (stat(path, &st) == 0) told(&st, "stat");
+        if (lstat(path, &st) == 0) told(&st, "lstat");
+        if (fstatat(AT_FDCWD, path, &st, 0) == 0) told(&st, "fstatat");
         if (statx(AT_FDCWD, path, 0, STATX_ALL, &stx) == 0 && stx.stx_ino == (uint64_t)number("ATTACK_INODE"))
             breach("statx tells of the secret");
         truncate(path, 1);
@@ -78,18 +58,18 @@ static void try_all(double from, double share)
 
 int main(void)
 {
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    inside = in("write/target");
+    shared = shared_memory(sizeof *shared);
+    shared->inside = in("write/target");
     const char *targets[] = { in("outside/secret"), in("read/file") };
-    strcpy(shared->path, inside);
+    strcpy(shared->path, shared->inside);
     for (int turn = 0; turn < 4; turn++) {
-        outside = targets[turn / 2];
+        shared->outside = targets[turn / 2];
         shared->over = 0;
         pid_t child = 0;
         pthread_t other = 0;
-        if (turn % 2) other = thread(flipper, NULL);
+        if (turn % 2) other = thread(flip, shared);
         else if ((child = fork()) == 0) {
-            flip();
+            flip(shared);
             _exit(0);
         }
         try_all(now(), 0.25);
