@@ -139,7 +139,7 @@ fn calls(times: usize) -> Result<()> {
 /// `count` processes that enter, each with `children` children, all alive at a time.
 pub fn crowd(what: &str, count: usize, children: usize) -> Result<()> {
     let before = monitors();
-    let (told, tell) = io::pipe()?;
+    let (mut told, tell) = io::pipe()?;
     let (stay, go) = io::pipe()?;
     let dir = File::open("/etc")?;
     let start = Instant::now();
@@ -158,7 +158,6 @@ pub fn crowd(what: &str, count: usize, children: usize) -> Result<()> {
     drop(tell);
     let all = count * (children + 1);
     let mut words = vec![0; all];
-    let mut told = told;
     told.read_exact(&mut words)?;
     let took = start.elapsed();
     let monitors: Vec<u32> = monitors().into_iter().filter(|pid| !before.contains(pid)).collect();

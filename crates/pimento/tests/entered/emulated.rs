@@ -26,15 +26,7 @@ fn quiet() {
 /// A play with a directory in which there is a FIFO, `fifo`.
 fn with_fifo(act: impl Fn(RawFd)) {
     for &user in users() {
-        judged(|| {
-            let scratch = Scratch::new(user);
-            scratch.fifo("fifo");
-            Player::start(user, || {
-                let dir = scratch.open();
-                act(dir.as_raw_fd());
-            })
-            .join();
-        });
+        play_in(user, |scratch| _ = scratch.fifo("fifo"), &act);
     }
 }
 
@@ -214,29 +206,23 @@ fn threads_meet_at_a_fifo() {
 
 #[test]
 fn a_new_descriptor_has_the_lowest_number_and_the_flag_as_asked() {
-    judged(|| {
-        let scratch = Scratch::new(User::Own);
-        scratch.file("file", "text", 0o644);
-        Player::start(User::Own, || {
-            let dir = scratch.open();
-            enter();
-            let dir = dir.as_raw_fd();
-            let low = own(call!(SYS_dup, dir).unwrap()).as_raw_fd();
-            for (flags, expected) in [(0, 0), (libc::O_CLOEXEC, 1)] {
-                for path in ["file", "."] {
-                    let opened = open_at(dir, path, flags).unwrap();
-                    assert_eq!(opened.as_raw_fd(), low);
-                    assert_eq!(call!(SYS_fcntl, low, libc::F_GETFD), Ok(expected), "{path} {flags:o}");
-                }
+    let furnish = |scratch: &Scratch| _ = scratch.file("file", "text", 0o644);
+    play_in(User::Own, furnish, |dir| {
+        enter();
+        let low = own(call!(SYS_dup, dir).unwrap()).as_raw_fd();
+        for (flags, expected) in [(0, 0), (libc::O_CLOEXEC, 1)] {
+            for path in ["file", "."] {
+                let opened = open_at(dir, path, flags).unwrap();
+                assert_eq!(opened.as_raw_fd(), low);
+                assert_eq!(call!(SYS_fcntl, low, libc::F_GETFD), Ok(expected), "{path} {flags:o}");
             }
-            // What is asked of the file stays with it.
-            for asked in [libc::O_APPEND, libc::O_NONBLOCK, libc::O_RDWR, libc::O_SYNC, libc::O_NOATIME] {
-                let opened = open_at(dir, "file", asked).unwrap();
-                let flags = call!(SYS_fcntl, opened.as_raw_fd(), libc::F_GETFL).unwrap() as i32;
-                assert_eq!(flags & !libc::O_LARGEFILE & !0x8000, asked, "{asked:o}");
-            }
-        })
-        .join();
+        }
+        // What is asked of the file stays with it.
+        for asked in [libc::O_APPEND, libc::O_NONBLOCK, libc::O_RDWR, libc::O_SYNC, libc::O_NOATIME] {
+            let opened = open_at(dir, "file", asked).unwrap();
+            let flags = call!(SYS_fcntl, opened.as_raw_fd(), libc::F_GETFL).unwrap() as i32;
+            assert_eq!(flags & !libc::O_LARGEFILE & !0x8000, asked, "{asked:o}");
+        }
     });
 }
 
@@ -270,43 +256,37 @@ fn without_a_free_number_nothing_opens() {
 
 #[test]
 fn the_longest_paths_work_and_longer_ones_do_not() {
-    judged(|| {
-        let scratch = Scratch::new(User::Own);
-        scratch.file("f", "text", 0o644);
-        Player::start(User::Own, || {
-            let dir = scratch.open();
-            enter();
-            let dir = dir.as_raw_fd();
-            let long = |len: usize| {
-                let mut path = "./".repeat((len - 1) / 2);
-                path.push_str(if len % 2 == 1 { "f" } else { "/f" });
-                assert_eq!(path.len(), len);
-                path
-            };
-            for len in [1, 4, 255, 256, 511, 512, 513, 4094, 4095] {
-                assert_eq!(read_at(dir, long(len)).as_deref(), Ok("text"), "{len}");
-            }
-            for len in [4096, 4097, 10_000] {
-                assert_eq!(open_at(dir, long(len), 0).err(), Some(libc::ENAMETOOLONG), "{len}");
-            }
-            assert_eq!(open_at(dir, "n".repeat(255), 0).err(), Some(libc::ENOENT));
-            assert_eq!(open_at(dir, "n".repeat(256), 0).err(), Some(libc::ENAMETOOLONG));
-            assert_eq!(open_at(dir, "", 0).err(), Some(libc::ENOENT));
-            assert_eq!(call!(SYS_openat, dir, 16, 0), Err(libc::EFAULT));
-            assert_eq!(call!(SYS_openat, dir, usize::MAX, 0), Err(libc::EFAULT));
-            // A path at the end of what is mapped.
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-            let page = call!(SYS_mmap, 0, 8192, libc::PROT_READ | libc::PROT_WRITE, flags, -1i32, 0).unwrap();
-            call!(SYS_munmap, page + 4096, 4096).unwrap();
-            let end = std::ptr::with_exposed_provenance_mut::<u8>(page as usize + 4094);
-            // SAFETY: the two last bytes of the page that is mapped.
-            unsafe { end.write(b'f') };
-            assert!(call!(SYS_openat, dir, end, 0).is_ok());
-            // SAFETY: as above.
-            unsafe { end.wrapping_add(1).write(b'f') };
-            assert_eq!(call!(SYS_openat, dir, end, 0), Err(libc::EFAULT));
-        })
-        .join();
+    let furnish = |scratch: &Scratch| _ = scratch.file("f", "text", 0o644);
+    play_in(User::Own, furnish, |dir| {
+        enter();
+        let long = |len: usize| {
+            let mut path = "./".repeat((len - 1) / 2);
+            path.push_str(if len % 2 == 1 { "f" } else { "/f" });
+            assert_eq!(path.len(), len);
+            path
+        };
+        for len in [1, 4, 255, 256, 511, 512, 513, 4094, 4095] {
+            assert_eq!(read_at(dir, long(len)).as_deref(), Ok("text"), "{len}");
+        }
+        for len in [4096, 4097, 10_000] {
+            assert_eq!(open_at(dir, long(len), 0).err(), Some(libc::ENAMETOOLONG), "{len}");
+        }
+        assert_eq!(open_at(dir, "n".repeat(255), 0).err(), Some(libc::ENOENT));
+        assert_eq!(open_at(dir, "n".repeat(256), 0).err(), Some(libc::ENAMETOOLONG));
+        assert_eq!(open_at(dir, "", 0).err(), Some(libc::ENOENT));
+        assert_eq!(call!(SYS_openat, dir, 16, 0), Err(libc::EFAULT));
+        assert_eq!(call!(SYS_openat, dir, usize::MAX, 0), Err(libc::EFAULT));
+        // A path at the end of what is mapped.
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let page = call!(SYS_mmap, 0, 8192, libc::PROT_READ | libc::PROT_WRITE, flags, -1i32, 0).unwrap();
+        call!(SYS_munmap, page + 4096, 4096).unwrap();
+        let end = std::ptr::with_exposed_provenance_mut::<u8>(page as usize + 4094);
+        // SAFETY: the two last bytes of the page that is mapped.
+        unsafe { end.write(b'f') };
+        assert!(call!(SYS_openat, dir, end, 0).is_ok());
+        // SAFETY: as above.
+        unsafe { end.wrapping_add(1).write(b'f') };
+        assert_eq!(call!(SYS_openat, dir, end, 0), Err(libc::EFAULT));
     });
 }
 

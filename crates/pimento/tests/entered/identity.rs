@@ -9,14 +9,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::mpsc;
 use std::thread;
 
-/// A directory with a file that is root's alone, one for a group, and a place for everyone.
-fn roots_directory() -> Scratch {
-    let scratch = Scratch::new(User::Own);
+/// Makes a file that is root's alone, one for a group, and a place for everyone.
+fn as_roots_directory(scratch: &Scratch) {
     scratch.file("root-only", "secret", 0o600);
     let group = scratch.file("group-only", "group", 0o640);
     chown(group, Some(0), Some(4242)).unwrap();
     fs::set_permissions(scratch.dir("open"), fs::Permissions::from_mode(0o777)).unwrap();
-    scratch
 }
 
 fn owner_at(dir: RawFd, path: &str) -> (u32, u32) {
@@ -29,14 +27,7 @@ fn as_root(act: impl FnOnce(RawFd)) {
     if !is_root() {
         return skipped("root alone has credentials to give up");
     }
-    judged(|| {
-        let scratch = roots_directory();
-        Player::start(User::Own, || {
-            let dir = scratch.open();
-            act(dir.as_raw_fd());
-        })
-        .join();
-    });
+    play_in(User::Own, as_roots_directory, act);
 }
 
 #[test]

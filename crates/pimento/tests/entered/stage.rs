@@ -342,7 +342,20 @@ pub fn play(user: User, act: impl FnOnce()) {
     judged(|| Player::start(user, act).join());
 }
 
-/// The same for each user.
+/// A play in a directory, which the judge furnishes and the player gets.
+pub fn play_in(user: User, furnish: impl FnOnce(&Scratch), act: impl FnOnce(RawFd)) {
+    judged(|| {
+        let scratch = Scratch::new(user);
+        furnish(&scratch);
+        Player::start(user, || {
+            let dir = scratch.open();
+            act(dir.as_raw_fd());
+        })
+        .join();
+    });
+}
+
+/// A play for each user.
 pub fn play_each(act: impl Fn(User)) {
     for &user in users() {
         play(user, || act(user));
