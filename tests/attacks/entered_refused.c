@@ -80,9 +80,9 @@ int main(void)
     errno = 0;
     CALL(SYS_madvise, page, 0, 101 /* MADV_SOFT_OFFLINE */);
     if (errno != ECAPMODE) breach("pages can be taken offline: %d", errno);
-    // Groups of processes are named by number.
+    // Groups of processes are named by number. (A session that began outside the pid namespace has none: 0 would be oneself.)
     MUST_FAIL(setpgid(0, getppid()));
-    MUST_FAIL(setpgid(0, getsid(0)));
+    MUST_FAIL(setpgid(0, getsid(0) ? getsid(0) : 1));
     MUST_FAIL(setpgid(getpid(), 1));
     // Addresses.
     struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(number("ATTACK_UDP")), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
