@@ -5,12 +5,12 @@
 
 static void own(int fd, long pid)
 {
-    int number = pid, group = -pid;
-    struct { int type, pid; } ex[] = { { 0, pid }, { 1, pid }, { 2, pid }, { 2, getpgrp() }, { 7, pid } };
+    int number = pid, group = -pid, own_group = getpgrp() ? getpgrp() : 1; // (0: it began outside the pid namespace)
+    struct { int type, pid; } ex[] = { { 0, pid }, { 1, pid }, { 2, pid }, { 2, own_group }, { 7, pid } };
     MUST_FAIL(fcntl(fd, F_SETOWN, pid));
     MUST_FAIL(fcntl(fd, F_SETOWN, -pid));
     MUST_FAIL(CALL(SYS_fcntl, fd, F_SETOWN, pid | 0xdead00000000));
-    MUST_FAIL(CALL(SYS_fcntl, fd, F_SETOWN, -getpgrp()));
+    MUST_FAIL(CALL(SYS_fcntl, fd, F_SETOWN, -own_group));
     for (size_t i = 0; i < COUNT(ex); i++) MUST_FAIL(fcntl(fd, 15 /* F_SETOWN_EX */, &ex[i]));
     MUST_FAIL(ioctl(fd, 0x8901 /* FIOSETOWN */, &number));
     MUST_FAIL(ioctl(fd, 0x8902 /* SIOCSPGRP */, &number));

@@ -49,7 +49,7 @@ const TIOCSTI: u32 = 0x5412;
 fn fcntl_flags(t: &mut Stage) {
     let (file, pair) = (scene::file(), scene::pair(libc::SOCK_STREAM));
     let (me, other) = (std::process::id() as i32, scene::process(t));
-    let group = before(libc::SYS_getpgrp, &[]) as i32;
+    let group = scene::group();
     t.enter();
     works!(t, fcntl(file, libc::F_DUPFD, 50));
     works!(t, fcntl(file, libc::F_DUPFD_CLOEXEC, 50));

@@ -316,8 +316,7 @@ fn by_library(t: &mut Stage) {
 
 /// Every way to a process, group, or all.
 fn to_others(t: &mut Stage) {
-    let (other, me, group) =
-        (scene::process(t), std::process::id() as i32, before(libc::SYS_getpgrp, &[]) as i32);
+    let (other, me, group) = (scene::process(t), std::process::id() as i32, scene::group());
     t.enter();
     // The signal is none: nobody is told.
     for pid in [other, std::os::unix::process::parent_id() as i32, 1, 0, -1, -group, i32::MAX, i32::MIN] {

@@ -133,6 +133,10 @@ pub fn ended(t: &Stage) -> i32 {
         }
     }
 }
+/// The process's group, which is not only its own; 1 where its number is not known (it began outside the pid namespace).
+pub fn group() -> i32 {
+    (before(libc::SYS_getpgrp, &[]) as i32).max(1)
+}
 /// A descriptor of a process.
 pub fn process_descriptor(pid: i32) -> i32 {
     before(libc::SYS_pidfd_open, &[word(pid), 0]) as i32
