@@ -32,11 +32,13 @@ extern crate alloc;
 
 mod error;
 mod limit;
+mod limits;
 mod name;
 mod table;
 
 pub use error::{InvalidRight, InvalidRights, NotCapable, ParseFcntlsError, ParseRightsError, TooManyIoctls};
 pub use limit::{FcntlRights, IOCTLS_MAX, IoctlLimit};
+pub use limits::Limits;
 pub use name::nearest;
 pub use table::{RIGHTS, Row};
 
