@@ -37,7 +37,7 @@ pub struct Profile {
 
 /// Calls worth comparing the number with first, in this order, when what becomes of them depends on their arguments.
 /// (What depends on the number alone, the kernel remembers by number, and runs no program.)
-const HOT: &[&str] = &["read", "write", "lseek", "pread64", "pwrite64", "fstat", "futex", "close"];
+const HOT: &[&str] = &["read", "write", "lseek", "pread64", "pwrite64", "fstat", "futex"];
 
 /// How many comparisons a hot call's check may have to get a copy of its own, which saves a jump.
 const HOT_COPY: usize = 16;

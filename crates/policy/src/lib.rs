@@ -2,6 +2,13 @@
 //! and why. The filter compiler, the monitor's dispatch, `pimento explain`, the rendered documentation and the
 //! tests all read it; a system call is mentioned nowhere else. Pure data: no I/O.
 //!
+//! Rights are per descriptor, and can be limited at any time, but a filter, once installed, can neither be loosened nor
+//! made to ask where it did not. So in capability mode a call that needs no right (close, dup, fork) is nevertheless
+//! [`Verdict::Ask`], from the start, where it changes which limits belong to which number: *asked so that the monitor
+//! knows*. The same holds where a descriptor arrives with limits of its own, where the descriptors are named in memory,
+//! and where a mapping outlives the check of its descriptor. What makes a new object that nothing limits yet (pipe,
+//! socket, a thread with the same table) needs nobody to know.
+//!
 //! Two columns. *Capability mode* is FreeBSD's: what a process that entered it by itself may do. *Hosted* is
 //! `pimento run`: an unmodified program in capability mode for which the monitor holds directories (so that paths
 //! mean something) and the program's own descendants (so that their pids do). Where hosted says nothing, it is
@@ -279,9 +286,41 @@ pub enum Op {
     SendMessages,
     /// The caller changes its own credentials: goes on, and is remembered.
     Credentials,
-    /// Working directory and umask come to be shared otherwise than among a process's threads: goes on, and is
+    /// A new process, or a thread that does not share everything: fork, vfork, clone. Goes on, and what the two share
+    /// is remembered: the table of descriptors with its limits, or a copy of it; working directory and umask.
+    Fork,
+    /// Stops sharing the table of descriptors, or working directory and umask: `unshare(2)`. Goes on, and is remembered.
+    Unshare,
+    /// Closes a descriptor, and its limits are gone.
+    Close,
+    /// Closes descriptors by their numbers' range, or makes them close-on-exec: `close_range(2)`. With
+    /// CLOSE_RANGE_UNSHARE in a table of the caller's own.
+    CloseRange,
+    /// Copies a descriptor with its limits to a number of the kernel's or the monitor's choice: `dup(2)`.
+    Dup,
+    /// Copies a descriptor with its limits to a number of the caller's choice: dup2, dup3.
+    DupTo,
+    /// Takes a connection, with the listening socket's limits: accept, accept4.
+    Accept,
+    /// Waits for descriptors that an array in memory names: poll, ppoll.
+    Poll,
+    /// Waits for descriptors that bit sets in memory name: select, pselect6.
+    Select,
+    /// A message, and the descriptors in it with their limits: `recvmsg(2)`.
+    ReceiveMessage,
+    /// Several of them: `recvmmsg(2)`.
+    ReceiveMessages,
+    /// Reads and writes on descriptors that are named in memory: `io_submit(2)`.
+    SubmitIo,
+    /// Maps a file whose mapping could be raised to more than its descriptor allows: goes on, and where it lies is
     /// remembered.
-    SplitDirectories,
+    Map,
+    /// Changes the protection of memory: up to what the descriptors of files mapped there allowed.
+    Protect,
+    /// Moves, grows or copies a mapping: goes on, and where it lies now is remembered.
+    Remap,
+    /// Takes memory out of the file that is mapped there, madvise's MADV_REMOVE: where its descriptor allowed writing.
+    Punch,
     /// `listen(2)`: carried out on a copy of the socket, if that has an address already.
     Listen,
     /// `ioctl(2)`: the commands that need the monitor.

@@ -148,6 +148,7 @@ fn mmap_needs_what_its_protection_asks_for() {
     assert_eq!(of(5, private), set(&[Right::MMAP_RX]));
     assert!(of(7, private | anonymous).is_empty());
     assert_eq!(mode("mmap", [0, 4096, 3, private | anonymous, MINUS_ONE, 0]), Descriptors);
+    assert_eq!(mode("mmap", [0, 4096, 3, shared | anonymous, MINUS_ONE, 0]), Descriptors);
 }
 
 #[test]
@@ -186,6 +187,9 @@ fn an_address_is_a_global_name() {
     // SO_PEERPIDFD is a stranger's process descriptor; SO_ERROR is not.
     assert_eq!(mode("getsockopt", [3, 1, 77, 1, 1, 0]), REFUSED);
     assert_eq!(mode("getsockopt", [3, 1, 4, 1, 1, 0]), Descriptors);
+    // TCP_ZEROCOPY_RECEIVE receives, though it is got.
+    assert_eq!(needs("getsockopt", 0, [3, 6, 35, 1, 1, 0]), set(&[Right::GETSOCKOPT, Right::READ]));
+    assert_eq!(needs("getsockopt", 0, [3, 6, 1, 1, 1, 0]), set(&[Right::GETSOCKOPT]));
     // SCTP_SOCKOPT_CONNECTX3 connects, though it is got.
     assert_eq!(mode("getsockopt", [3, 132, 111, 1, 1, 0]), REFUSED);
     // Hosted, the monitor looks whether the socket has an address; FreeBSD's kernel would give it one.
@@ -228,14 +232,27 @@ fn waiting_is_by_process_descriptor_or_hosted() {
 #[test]
 fn children_but_no_namespaces() {
     let (sigchld, thread) = (17, 0x3d_0f00);
-    assert_eq!(mode("clone", [sigchld, 0, 0, 0, 0, 0]), Allow);
     assert_eq!(mode("clone", [thread, 0, 0, 0, 0, 0]), Allow);
+    // Another process, or a thread with descriptors of its own: the monitor must know.
+    let (files, a_thread, vm) = (0x400, 0x1_0000, 0x100);
+    for flags in [sigchld, sigchld | files, sigchld | vm | files, thread & !files, thread & !a_thread] {
+        let clone = [flags, 0, 0, 0, 0, 0];
+        assert_eq!((mode("clone", clone), hosted("clone", clone)), (Ask, hosted_clone(flags)), "{flags:#x}");
+    }
+    for name in ["fork", "vfork"] {
+        assert_eq!((mode(name, [0; 6]), hosted(name, [0; 6])), (Ask, Allow), "{name}");
+    }
     for new in [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000, 0x8000] {
         assert_eq!(mode("clone", [sigchld | new, 0, 0, 0, 0, 0]), REFUSED, "{new:#x}");
         assert_eq!(hosted("clone", [sigchld | new, 0, 0, 0, 0, 0]), REFUSED, "{new:#x}");
     }
     assert_eq!(mode("clone3", [0; 6]), Deny(policy::ENOSYS));
-    assert_eq!(mode("unshare", [0x600, 0, 0, 0, 0, 0]), Allow);
+    assert_eq!(mode("unshare", [0x200, 0, 0, 0, 0, 0]), Allow);
+    assert_eq!(
+        (mode("unshare", [0x400, 0, 0, 0, 0, 0]), hosted("unshare", [0x400, 0, 0, 0, 0, 0])),
+        (Ask, Allow)
+    );
+    assert_eq!(mode("unshare", [0x600, 0, 0, 0, 0, 0]), Ask);
     for new in [0x80, 0x2_0000, 0x200_0000, 0x1000_0000, 1 << 40] {
         assert_eq!(mode("unshare", [0x600 | new, 0, 0, 0, 0, 0]), REFUSED, "{new:#x}");
     }
@@ -270,11 +287,23 @@ fn ioctls_are_classified() {
     assert_eq!(mode("ioctl", [0, setflags, 0, 0, 0, 0]), Ask);
     assert_eq!(needs("ioctl", 0, [0, setflags, 0, 0, 0, 0]), set(&[Right::IOCTL, Right::FCHFLAGS]));
     assert_eq!(mode("ioctl", [0, 0x1234_5678, 0, 0, 0, 0]), REFUSED, "unknown");
+    // FICLONE, FICLONERANGE, FIDEDUPERANGE: a second descriptor.
+    for (command, right) in
+        [(0x4004_9409, Right::PWRITE), (0x4020_940d, Right::PWRITE), (0xc018_9436, Right::PREAD)]
+    {
+        let args = [0, command, 0, 0, 0, 0];
+        assert_eq!((mode("ioctl", args), hosted("ioctl", args)), (Ask, REFUSED), "{command:#x}");
+        assert_eq!(needs("ioctl", 0, args), set(&[Right::IOCTL, right]), "{command:#x}");
+    }
 }
 
 #[test]
 fn fcntls_are_classified() {
-    assert_eq!(mode("fcntl", [0, 0, 0, 0, 0, 0]), Allow, "F_DUPFD");
+    for dupfd in [0, 1030] {
+        let args = [0, dupfd, 0, 0, 0, 0];
+        assert_eq!((mode("fcntl", args), hosted("fcntl", args)), (Ask, Allow), "F_DUPFD");
+    }
+    assert_eq!(mode("fcntl", [0, 2, 1, 0, 0, 0]), Allow, "F_SETFD");
     assert_eq!(needs("fcntl", 0, [0, 3, 0, 0, 0, 0]), set(&[Right::FCNTL]), "F_GETFL");
     assert_eq!(needs("fcntl", 0, [0, 6, 0, 0, 0, 0]), set(&[Right::FLOCK]), "F_SETLK");
     assert_eq!(needs("fcntl", 0, [0, 1024, 0, 0, 0, 0]), set(&[Right::FLOCK, Right::FSIGNAL]), "F_SETLEASE");
@@ -339,4 +368,86 @@ fn the_machine_is_out_of_reach() {
     }
     assert_eq!(mode("personality", [MINUS_ONE, 0, 0, 0, 0, 0]), Allow);
     assert_eq!(mode("personality", [0x4_0000, 0, 0, 0, 0, 0]), REFUSED);
+}
+
+/// What clone was before, and is when hosted: asked only for who shares the working directory.
+fn hosted_clone(flags: u64) -> Resolved {
+    let (fs, thread) = (flags & 0x200 != 0, flags & 0x1_0000 != 0);
+    if fs == thread { Allow } else { Ask }
+}
+
+#[test]
+fn the_monitor_knows_which_limits_are_at_which_number() {
+    for (name, before) in [
+        ("close", Allow),
+        ("close_range", Allow),
+        ("dup", Allow),
+        ("dup2", Allow),
+        ("dup3", Allow),
+        ("accept", Descriptors),
+        ("accept4", Descriptors),
+        ("recvmsg", Descriptors),
+        ("recvmmsg", Descriptors),
+        ("poll", Allow),
+        ("ppoll", Allow),
+        ("select", Allow),
+        ("pselect6", Allow),
+        ("io_submit", Allow),
+        ("mremap", Allow),
+    ] {
+        assert_eq!((mode(name, [3; 6]), hosted(name, [3; 6])), (Ask, before), "{name}");
+    }
+    // What makes an object that nobody has limited: natively.
+    for name in
+        ["pipe", "pipe2", "eventfd2", "timerfd_create", "epoll_create1", "memfd_create", "inotify_init1"]
+    {
+        assert_eq!((mode(name, [0; 6]), hosted(name, [0; 6])), (Allow, Allow), "{name}");
+    }
+    for name in ["io_setup", "io_destroy", "io_cancel", "io_getevents", "io_pgetevents", "munmap", "brk"] {
+        assert_eq!((mode(name, [0; 6]), hosted(name, [0; 6])), (Allow, Allow), "{name}");
+    }
+}
+
+#[test]
+fn limits_are_there_in_capability_mode_alone() {
+    let (absent, limited) = (Deny(policy::ENOSYS), Ask);
+    for name in [
+        "cap_rights_limit",
+        "__cap_rights_get",
+        "cap_ioctls_limit",
+        "cap_ioctls_get",
+        "cap_fcntls_limit",
+        "cap_fcntls_get",
+    ] {
+        assert_eq!((mode(name, [0; 6]), hosted(name, [0; 6])), (limited, absent), "{name}");
+    }
+    for name in ["pdfork", "pdrfork", "pdkill", "pdgetpid", "pdwait4", "pdwait", "bindat", "connectat"] {
+        assert_eq!((mode(name, [0; 6]), hosted(name, [0; 6])), (absent, absent), "{name}");
+    }
+}
+
+#[test]
+fn a_mapping_is_not_raised_behind_the_monitors_back() {
+    let (shared, validate, private, anonymous) = (1, 3, 2, 0x20);
+    let map = |prot, flags| {
+        let args = [0, 4096, prot, flags, 3, 0];
+        assert_eq!(hosted("mmap", args), Descriptors);
+        mode("mmap", args)
+    };
+    for prot in 0..8 {
+        assert_eq!(map(prot, shared), Ask);
+        assert_eq!(map(prot, validate), Ask);
+        // What a private mapping shows of the file, mprotect shows too: a mapping that shows nothing yet is noted.
+        assert_eq!(map(prot, private), if prot & 1 == 0 { Ask } else { Descriptors });
+        assert_eq!(map(prot, private | anonymous), Descriptors);
+        assert_eq!(map(prot, shared | anonymous), Descriptors);
+        for name in ["mprotect", "pkey_mprotect"] {
+            let args = [0x1000, 4096, prot, 0, 0, 0];
+            assert_eq!((mode(name, args), hosted(name, args)), (if prot == 0 { Allow } else { Ask }, Allow));
+        }
+    }
+    // MADV_REMOVE punches a hole into the file behind; MADV_DONTNEED does not.
+    let advise =
+        |advice| (mode("madvise", [0, 0, advice, 0, 0, 0]), hosted("madvise", [0, 0, advice, 0, 0, 0]));
+    assert_eq!((advise(9), advise(4), advise(100)), ((Ask, Allow), (Allow, Allow), (REFUSED, REFUSED)));
 }

@@ -11,18 +11,18 @@ pub static PSEUDO: &[Call] = calls! {
         "enters capability mode: already in it, the monitor says";
     cap_getmode        0x43415001 0x43415001 (Out) [Ask; do Capsicum]
         "tells whether the process is in capability mode";
-    cap_rights_limit   0x43415002 0x43415002 (Fd(&[]), In) [ABSENT; do Capsicum]
-        "limits a descriptor's rights: not there yet";
-    __cap_rights_get   0x43415003 0x43415003 (Int, Fd(&[]), Out) [ABSENT; do Capsicum]
-        "tells a descriptor's rights: not there yet";
-    cap_ioctls_limit   0x43415004 0x43415004 (Fd(&[]), In, Size) [ABSENT; do Capsicum]
-        "limits a descriptor's ioctls: not there yet";
-    cap_ioctls_get     0x43415005 0x43415005 (Fd(&[]), Out, Size) [ABSENT; do Capsicum]
-        "tells a descriptor's ioctls: not there yet";
-    cap_fcntls_limit   0x43415006 0x43415006 (Fd(&[]), Int) [ABSENT; do Capsicum]
-        "limits a descriptor's fcntls: not there yet";
-    cap_fcntls_get     0x43415007 0x43415007 (Fd(&[]), Out) [ABSENT; do Capsicum]
-        "tells a descriptor's fcntls: not there yet";
+    cap_rights_limit   0x43415002 0x43415002 (Fd(&[]), In) [Ask; hosted ABSENT; do Capsicum]
+        "limits a descriptor's rights, in capability mode";
+    __cap_rights_get   0x43415003 0x43415003 (Int, Fd(&[]), Out) [Ask; hosted ABSENT; do Capsicum]
+        "tells a descriptor's rights";
+    cap_ioctls_limit   0x43415004 0x43415004 (Fd(&[]), In, Size) [Ask; hosted ABSENT; do Capsicum]
+        "limits a descriptor's ioctls, in capability mode";
+    cap_ioctls_get     0x43415005 0x43415005 (Fd(&[]), Out, Size) [Ask; hosted ABSENT; do Capsicum]
+        "tells a descriptor's ioctls";
+    cap_fcntls_limit   0x43415006 0x43415006 (Fd(&[]), Int) [Ask; hosted ABSENT; do Capsicum]
+        "limits a descriptor's fcntls, in capability mode";
+    cap_fcntls_get     0x43415007 0x43415007 (Fd(&[]), Out) [Ask; hosted ABSENT; do Capsicum]
+        "tells a descriptor's fcntls";
     pdfork             0x43415008 0x43415008 (Out, Flags) [ABSENT; do Capsicum]
         "forks, with a process descriptor: not there yet";
     pdrfork            0x43415009 0x43415009 (Out, Flags, Flags) [ABSENT; do Capsicum]

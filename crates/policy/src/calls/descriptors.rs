@@ -75,23 +75,28 @@ pub(super) const CALLS: &[Call] = calls! {
     fcntl 72 25 (Fd(&[]), Command, InOut) [FCNTLS; do Fcntl] "each command is classified";
 
     // Descriptor numbers. A copy keeps the rights.
-    close 3 57 (Fd(&[])) [Allow] "closing needs no right";
-    close_range 436 436 (Int, Int, Flags) [Allow] "closing needs no right";
-    dup 32 23 (Fd(&[])) [Allow] "copying needs no right; the copy keeps the rights";
-    dup2 33 - (Fd(&[]), Fd(&[])) [Allow] "copying needs no right; the copy keeps the rights";
-    dup3 292 24 (Fd(&[]), Fd(&[]), Flags) [Allow] "copying needs no right; the copy keeps the rights";
+    close 3 57 (Fd(&[])) [Ask; hosted Allow; do Close]
+        "closing needs no right; asked so that the monitor knows that the number is free of its limits";
+    close_range 436 436 (Int, Int, Flags) [Ask; hosted Allow; do CloseRange]
+        "closing needs no right; asked so that the monitor knows that the numbers are free of their limits";
+    dup 32 23 (Fd(&[])) [Ask; hosted Allow; do Dup]
+        "copying needs no right; asked so that the copy keeps the limits";
+    dup2 33 - (Fd(&[]), Fd(&[])) [Ask; hosted Allow; do DupTo]
+        "copying needs no right; asked so that the copy keeps the limits, and loses its number's old ones";
+    dup3 292 24 (Fd(&[]), Fd(&[]), Flags) [Ask; hosted Allow; do DupTo]
+        "copying needs no right; asked so that the copy keeps the limits, and loses its number's old ones";
     pipe 22 - (Out) [Allow] "two new descriptors, of nothing outside the process";
     pipe2 293 59 (Out, Flags) [Allow] "two new descriptors, of nothing outside the process";
 
     // Waiting for descriptors. The sets are in memory.
-    poll 7 - (InOut, Size, Int) [Allow]
-        "CAP_EVENT on each entry is the monitor's to check once limits are in";
-    ppoll 271 73 (InOut, Size, InOut, In, Size) [Allow]
-        "CAP_EVENT on each entry is the monitor's to check once limits are in";
-    select 23 - (Int, InOut, InOut, InOut, InOut) [Allow]
-        "CAP_EVENT on each descriptor is the monitor's to check once limits are in";
-    pselect6 270 72 (Int, InOut, InOut, InOut, InOut, In) [Allow]
-        "CAP_EVENT on each descriptor is the monitor's to check once limits are in";
+    poll 7 - (InOut, Size, Int) [Ask; hosted Allow; do Poll]
+        "waits; an entry without CAP_EVENT is POLLNVAL, and the entries are in memory";
+    ppoll 271 73 (InOut, Size, InOut, In, Size) [Ask; hosted Allow; do Poll]
+        "waits; an entry without CAP_EVENT is POLLNVAL, and the entries are in memory";
+    select 23 - (Int, InOut, InOut, InOut, InOut) [Ask; hosted Allow; do Select]
+        "waits; each descriptor needs CAP_EVENT, and the sets are in memory";
+    pselect6 270 72 (Int, InOut, InOut, InOut, InOut, In) [Ask; hosted Allow; do Select]
+        "waits; each descriptor needs CAP_EVENT, and the sets are in memory";
     epoll_create 213 - (Int) [Allow] "a new descriptor, of nothing outside the process";
     epoll_create1 291 20 (Flags) [Allow] "a new descriptor, of nothing outside the process";
     epoll_ctl 233 21 (Fd(need!(EPOLL_CTL)), Int, Fd(need!(EVENT)), In) [Descriptors] "watches a descriptor";
@@ -119,8 +124,8 @@ pub(super) const CALLS: &[Call] = calls! {
     // Asynchronous I/O.
     io_setup 206 0 (Size, InOut) [Allow] "a context of the process's own";
     io_destroy 207 1 (Int) [Allow] "a context of the process's own";
-    io_submit 209 2 (Int, Size, In) [Allow]
-        "the descriptors are in memory: to be refused once limits are in, as the monitor can't stand in for it";
+    io_submit 209 2 (Int, Size, In) [Ask; hosted Allow; do SubmitIo]
+        "reads and writes; the descriptors are in memory, out of the filter's sight";
     io_cancel 210 3 (Int, In, Out) [Allow] "a context of the process's own";
     io_getevents 208 4 (Int, Int, Int, Out, InOut) [Allow] "a context of the process's own";
     io_pgetevents 333 292 (Int, Int, Int, Out, InOut, In) [Allow] "a context of the process's own";

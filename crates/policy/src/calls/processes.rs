@@ -25,10 +25,12 @@ const CLONE_NEW: u64 = 0x7e02_0000;
 const CLONE_PARENT: u64 = 0x8000;
 /// One working directory and umask for both.
 const CLONE_FS: u64 = 0x200;
+/// One table of descriptors for both.
+const CLONE_FILES: u64 = 0x400;
 const CLONE_THREAD: u64 = 0x1_0000;
 /// unshare's flags that only stop sharing: CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD,
 /// CLONE_SYSVSEM.
-const UNSHARE_OWN: u64 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
+const UNSHARE_OWN: u64 = 0x100 | CLONE_FS | CLONE_FILES | 0x800 | CLONE_THREAD | 0x4_0000;
 
 /// Clocks of CPU time are named by number, and the number may be another process's, or a device's descriptor.
 const CLOCK: Verdict = When(
@@ -46,26 +48,35 @@ const CLOCK: Verdict = When(
 
 pub(super) const CALLS: &[Call] = calls! {
     // Starting and ending.
-    fork 57 - () [Allow] "the child is in capability mode too";
-    vfork 58 - () [Allow] "the child is in capability mode too";
+    fork 57 - () [Ask; hosted Allow; do Fork]
+        "the child is in capability mode too; asked so that its descriptors have the limits of its parent's";
+    vfork 58 - () [Ask; hosted Allow; do Fork]
+        "the child is in capability mode too; asked so that its descriptors have the limits of its parent's";
     clone 56 220 (Flags, In, Out, Out, In)
-        [When(&[rule(&[clear(0, CLONE_REACH)], Allow)], &DENY);
+        [When(&[
+             rule(&[clear(0, CLONE_REACH), set(0, CLONE_THREAD | CLONE_FILES)], Allow),
+             rule(&[clear(0, CLONE_REACH)], Ask)
+         ], &DENY);
          hosted When(&[
              rule(&[clear(0, CLONE_REACH), Cond::is(0, CLONE_FS | CLONE_THREAD, CLONE_FS)], Ask),
              rule(&[clear(0, CLONE_REACH), Cond::is(0, CLONE_FS | CLONE_THREAD, CLONE_THREAD)], Ask),
              rule(&[clear(0, CLONE_REACH)], Allow)
          ], &DENY);
-         do SplitDirectories]
-        "threads and children, but no new namespace and no child for another parent";
+         do Fork]
+        "threads and children, but no new namespace and no child for another parent; asked unless a thread with the \
+         same descriptors, so that the monitor knows whose limits they are";
     clone3 435 435 (In, Size) [ABSENT] "its flags are in memory; every libc falls back to clone";
     unshare 272 97 (Flags)
-        [When(&[rule(&[clear(0, !UNSHARE_OWN)], Allow)], &DENY);
+        [When(&[
+             rule(&[clear(0, !UNSHARE_OWN), set(0, CLONE_FILES)], Ask),
+             rule(&[clear(0, !UNSHARE_OWN)], Allow)
+         ], &DENY);
          hosted When(&[
              rule(&[clear(0, !UNSHARE_OWN), set(0, CLONE_FS)], Ask),
              rule(&[clear(0, !UNSHARE_OWN)], Allow)
          ], &DENY);
-         do SplitDirectories]
-        "stops sharing with its own threads; no new namespace";
+         do Unshare]
+        "stops sharing with its own threads; no new namespace; asked so that the monitor knows of a table's copy";
     setns 308 268 (Fd(need!(SETNS)), Flags) [DENY] "enters another namespace";
     exit 60 93 (Int) [Allow] "ends the thread";
     exit_group 231 94 (Int) [Allow] "ends the process";

@@ -46,6 +46,7 @@ const SOCKET: u32 = 1;
 const SO_PEERPIDFD: u32 = 77;
 const IP: u32 = 0;
 const TCP: u32 = 6;
+const TCP_ZEROCOPY_RECEIVE: u32 = 35;
 const UDP: u32 = 17;
 const IPV6: u32 = 41;
 /// Netfilter's, which at this level lie among the others.
@@ -74,10 +75,10 @@ pub(super) const CALLS: &[Call] = calls! {
     connect 42 203 (Fd(need!(CONNECT)), Addr, Size) [DENY] "a global address; connectat instead";
     listen 50 201 (Fd(need!(LISTEN)), Int) [Descriptors; hosted Ask; do Listen]
         "listens; hosted only on an address that it already has, for the kernel would give it one";
-    accept 43 202 (Fd(need!(ACCEPT)), Out, InOut) [Descriptors]
-        "the new socket has the listening one's rights";
-    accept4 288 242 (Fd(need!(ACCEPT)), Out, InOut, Flags) [Descriptors]
-        "the new socket has the listening one's rights";
+    accept 43 202 (Fd(need!(ACCEPT)), Out, InOut) [Ask; hosted Descriptors; do Accept]
+        "the new socket has the listening one's rights; asked so that it gets its limits with its number";
+    accept4 288 242 (Fd(need!(ACCEPT)), Out, InOut, Flags) [Ask; hosted Descriptors; do Accept]
+        "the new socket has the listening one's rights; asked so that it gets its limits with its number";
     getsockname 51 204 (Fd(need!(GETSOCKNAME)), Out, InOut) [Descriptors] "a socket's own address";
     getpeername 52 205 (Fd(need!(GETPEERNAME)), Out, InOut) [Descriptors] "a socket's peer's address";
     shutdown 48 210 (Fd(need!(SHUTDOWN)), Int) [Descriptors] "ends a connection";
@@ -85,9 +86,10 @@ pub(super) const CALLS: &[Call] = calls! {
     // Options.
     setsockopt 54 208 (Fd(need!(SETSOCKOPT)), Command, Command, In, Size) [OPTIONS]
         "each option is classified";
-    getsockopt 55 209 (Fd(need!(GETSOCKOPT)), Int, Int, Out, InOut)
+    getsockopt 55 209 (Fd(need!(GETSOCKOPT; if int(1, TCP), int(2, TCP_ZEROCOPY_RECEIVE) => READ)), Int, Int, Out, InOut)
         [ASKED]
-        "reads a socket's option, but SO_PEERPIDFD is a descriptor of another process, and SCTP's options connect";
+        "reads a socket's option, and by TCP_ZEROCOPY_RECEIVE what has arrived; but SO_PEERPIDFD is a descriptor of \
+         another process, and SCTP's options connect";
 
     // Messages. Those with everything in memory go through the monitor, for the addresses and descriptors in them.
     sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr, Size)
@@ -98,8 +100,11 @@ pub(super) const CALLS: &[Call] = calls! {
     sendmmsg 307 269 (Fd(need!(WRITE)), InOut, Size, Flags) [Ask; do SendMessages]
         "sends; the addresses, if any, are in memory";
     recvfrom 45 207 (Fd(need!(READ)), Out, Size, Flags, Out, InOut) [Descriptors] "receives";
-    recvmsg 47 212 (Fd(need!(READ)), InOut, Flags) [Descriptors] "receives";
-    recvmmsg 299 243 (Fd(need!(READ)), InOut, Size, Flags, InOut) [Descriptors] "receives";
+    recvmsg 47 212 (Fd(need!(READ)), InOut, Flags) [Ask; hosted Descriptors; do ReceiveMessage]
+        "receives; asked so that descriptors that arrive keep their limits";
+    recvmmsg 299 243 (Fd(need!(READ)), InOut, Size, Flags, InOut)
+        [Ask; hosted Descriptors; do ReceiveMessages]
+        "receives; asked so that descriptors that arrive keep their limits";
 
     // POSIX message queues.
     mq_open 240 180 (In, Flags, Mode, In) [DENY] "names a queue";

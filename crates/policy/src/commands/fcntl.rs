@@ -14,8 +14,8 @@ pub static FCNTL: Namespace = Namespace { name: "fcntl", key: &[1], commands: CO
 
 const COMMANDS: &[Command] = commands! {
     // The descriptor's number: nothing needed.
-    F_DUPFD 0 [Allow] "copying needs no right; the copy keeps the rights";
-    F_DUPFD_CLOEXEC 1030 [Allow] "copying needs no right; the copy keeps the rights";
+    F_DUPFD 0 [Ask; hosted Allow] "copying needs no right; asked so that the copy keeps the limits";
+    F_DUPFD_CLOEXEC 1030 [Ask; hosted Allow] "copying needs no right; asked so that the copy keeps the limits";
     F_GETFD 1 [Allow] "close-on-exec needs no right";
     F_SETFD 2 [Allow] "close-on-exec needs no right";
     F_DUPFD_QUERY 1027 [Allow] "whether two of its own descriptors are one open file";

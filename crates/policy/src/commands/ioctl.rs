@@ -122,9 +122,12 @@ const COMMANDS: &[Command] = commands! {
     FIGETBSZ 0x0002 [Descriptors] "how a file lies on disk";
     FS_IOC_FIEMAP 0xc020660b [Descriptors] "how a file lies on disk";
     FIBMAP 0x0001 [DENY] "device control";
-    FICLONE 0x40049409 [DENY] "its argument is another descriptor; programs fall back to copying";
-    FICLONERANGE 0x4020940d [DENY] "carries descriptors in memory; programs fall back to copying";
-    FIDEDUPERANGE 0xc0189436 [DENY] "carries descriptors in memory; programs fall back to copying";
+    FICLONE 0x40049409 [Ask; hosted DENY] (PWRITE)
+        "its argument is another descriptor, which needs CAP_PREAD; hosted programs fall back to copying";
+    FICLONERANGE 0x4020940d [Ask; hosted DENY] (PWRITE)
+        "carries another descriptor in memory, which needs CAP_PREAD; hosted programs fall back to copying";
+    FIDEDUPERANGE 0xc0189436 [Ask; hosted DENY] (PREAD)
+        "carries other descriptors in memory, which need CAP_PWRITE; hosted programs fall back to copying";
     FS_IOC_GETFSLABEL 0x81009431 [Descriptors] "the file system's label";
     FS_IOC_GETFSUUID 0x80111500 [Descriptors] "the file system's label";
     FS_IOC_SETFSLABEL 0x41009432 [DENY] "the file system as a whole";
