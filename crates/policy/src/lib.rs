@@ -21,10 +21,10 @@ mod commands;
 mod resolve;
 mod rows;
 
-use rights::Rights;
+use rights::{FcntlRights, Rights};
 
 pub use calls::{CALLS, PSEUDO, by_number_x86_64, open_needs};
-pub use commands::{FCNTL, IOCTL, PRCTL, SETSOCKOPT};
+pub use commands::{FCNTL, IOCTL, PRCTL, SETSOCKOPT, fcntl_right};
 pub use resolve::{Resolved, resolve};
 
 use resolve::union_of;
@@ -162,6 +162,8 @@ pub struct Command {
     pub hosted: Option<Verdict>,
     /// The rights that it needs on the call's descriptor, beyond what the call's own argument names.
     pub needs: Rights,
+    /// Which right of `cap_fcntls_limit(2)` it needs beside those, if it is one that these speak of.
+    pub fcntl: Option<FcntlRights>,
     /// Why, in a line.
     pub why: &'static str,
 }

@@ -108,12 +108,13 @@ macro_rules! calls {
     };
 }
 
-/// Rows of commands: `NAME value [verdict; hosted verdict] (RIGHTS) "why";`
-/// The right-hand parts within the brackets and the parentheses may be left out: the same when hosted, and no
-/// rights beyond those that the call itself needs.
+/// Rows of commands: `NAME value [verdict; hosted verdict] (RIGHTS: FCNTL_RIGHT) "why";`
+/// The right-hand parts within the brackets and the parentheses may be left out: the same when hosted, no right of
+/// `cap_fcntls_limit(2)`, and no rights beyond those that the call itself needs.
 macro_rules! commands {
     ($(
-        $name:ident $value:tt [$verdict:expr $(; hosted $hosted:expr)?] $(($($right:ident)+))? $why:literal;
+        $name:ident $value:tt [$verdict:expr $(; hosted $hosted:expr)?] $(($($right:ident)+ $(: $fcntl:ident)?))?
+        $why:literal;
     )*) => {
         &[$($crate::Command {
             name: stringify!($name),
@@ -121,6 +122,7 @@ macro_rules! commands {
             verdict: $verdict,
             hosted: $crate::rows::or_else!(($(Some($hosted))?) None),
             needs: $crate::rows::set_of!($($($right)+)?),
+            fcntl: $crate::rows::or_else!(($($(Some(::rights::FcntlRights::$fcntl))?)?) None),
             why: $why,
         }),*]
     };

@@ -124,6 +124,9 @@ fn an_offset_is_a_seek() {
     assert_eq!(needs("pread64", 0, [0; 6]), set(&[Right::PREAD]));
     assert_eq!(needs("preadv2", 0, [3, 1, 1, u64::MAX, 0, 0]), set(&[Right::READ]));
     assert_eq!(needs("preadv2", 0, [3, 1, 1, 0, 0, 0]), set(&[Right::PREAD]));
+    assert_eq!(needs("pwritev2", 0, [3, 1, 1, u64::MAX, 0, 0]), set(&[Right::WRITE]));
+    let noappend = [3, 1, 1, u64::MAX, 0, 0x20];
+    assert_eq!(needs("pwritev2", 0, noappend), set(&[Right::PWRITE]), "CAP_WRITE alone may be to append");
     assert_eq!(needs("sendfile", 0, [1, 0, 0, 9, 0, 0]), set(&[Right::WRITE]));
     assert_eq!(needs("sendfile", 1, [1, 0, 0, 9, 0, 0]), set(&[Right::READ]));
     assert_eq!(needs("sendfile", 1, [1, 0, 0x1000, 9, 0, 0]), set(&[Right::PREAD]));
@@ -311,6 +314,26 @@ fn fcntls_are_classified() {
     assert_eq!(mode("fcntl", [0, 8, 1, 0, 0, 0]), Ask, "F_SETOWN somebody");
     assert_eq!(mode("fcntl", [0, 15, 0, 0, 0, 0]), Ask, "F_SETOWN_EX");
     assert_eq!(mode("fcntl", [0, 999, 0, 0, 0, 0]), REFUSED, "unknown");
+}
+
+#[test]
+fn fcntls_have_rights_of_their_own() {
+    use rights::FcntlRights as Fcntls;
+    for (command, right) in [
+        (3, Some(Fcntls::GETFL)),
+        (4, Some(Fcntls::SETFL)),
+        (9, Some(Fcntls::GETOWN)),
+        (16, Some(Fcntls::GETOWN)),
+        (17, Some(Fcntls::GETOWN)),
+        (8, Some(Fcntls::SETOWN)),
+        (15, Some(Fcntls::SETOWN)),
+        (1035, None), // F_GET_RW_HINT: CAP_FCNTL only
+        (6, None),    // F_SETLK
+        (0, None),
+        (999, None),
+    ] {
+        assert_eq!(policy::fcntl_right(command), right, "{command}");
+    }
 }
 
 #[test]

@@ -266,6 +266,17 @@ fn a_pid_is_never_let_through_unseen() {
 }
 
 #[test]
+fn what_fcntls_can_be_limited_to_needs_cap_fcntl() {
+    let cap_fcntl = rights::Rights::of(&[rights::Right::FCNTL]);
+    for namespace in NAMESPACES {
+        for command in namespace.commands.iter().filter(|command| command.fcntl.is_some()) {
+            assert_eq!(namespace.name, "fcntl", "{}", command.name);
+            assert!(command.needs.contains(&cap_fcntl), "{}", command.name);
+        }
+    }
+}
+
+#[test]
 fn commands_are_told_apart() {
     for namespace in NAMESPACES {
         let (mut names, mut values) = (HashSet::new(), HashSet::new());

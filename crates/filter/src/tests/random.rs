@@ -89,7 +89,15 @@ fn when(then: BoxedStrategy<Verdict>) -> BoxedStrategy<Verdict> {
 fn command() -> BoxedStrategy<Verdict> {
     let verdict = prop_oneof![2 => simple(), 1 => when(simple())].boxed();
     let command = (word(), verdict.clone(), prop::option::of(verdict), rights()).prop_map(
-        |(value, verdict, hosted, needs)| Command { name: "", value, verdict, hosted, needs, why: "" },
+        |(value, verdict, hosted, needs)| Command {
+            name: "",
+            value,
+            verdict,
+            hosted,
+            needs,
+            fcntl: None,
+            why: "",
+        },
     );
     let key = select(vec![&[1u8][..], &[0], &[1, 2], &[2, 1]]);
     (key, prop::collection::vec(command, 0..10), simple())

@@ -8,6 +8,9 @@ const FCNTLS: Verdict = Verdict::Command(&FCNTL);
 /// preadv2 and pwritev2: an offset of -1 means the file's own position.
 const AT_OFFSET: Cond = Cond::not(3, u64::MAX, u64::MAX);
 
+/// pwritev2's flag against O_APPEND, which else makes CAP_WRITE without CAP_SEEK a right to append only.
+const RWF_NOAPPEND: u64 = 0x20;
+
 pub(super) const CALLS: &[Call] = calls! {
     // Reading and writing.
     read 0 63 (Fd(need!(READ)), Out, Size) [Descriptors] "reads";
@@ -20,8 +23,9 @@ pub(super) const CALLS: &[Call] = calls! {
     writev 20 66 (Fd(need!(WRITE)), In, Size) [Descriptors] "writes";
     pwrite64 18 68 (Fd(need!(PWRITE)), In, Size, Int) [Descriptors] "writes at an offset";
     pwritev 296 70 (Fd(need!(PWRITE)), In, Size, Int, Int) [Descriptors] "writes at an offset";
-    pwritev2 328 287 (Fd(need!(WRITE; if AT_OFFSET => SEEK)), In, Size, Int, Int, Flags) [Descriptors]
-        "writes, at an offset unless that is -1";
+    pwritev2 328 287 (Fd(need!(WRITE; if AT_OFFSET => SEEK; if set(5, RWF_NOAPPEND) => SEEK)), In, Size, Int, Int,
+              Flags) [Descriptors]
+        "writes, at an offset unless that is -1; RWF_NOAPPEND writes elsewhere than at the end of a file open to append";
     lseek 8 62 (Fd(need!(SEEK_TELL; if int_not(2, 1) => SEEK; if not_null(1) => SEEK)), Int, Int)
         [Descriptors]
         "moves the offset; lseek(fd, 0, SEEK_CUR) only tells it";

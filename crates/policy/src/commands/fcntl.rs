@@ -1,6 +1,8 @@
-//! The commands of fcntl(2). Those that FreeBSD has too need what they need there.
+//! The commands of fcntl(2). Those that FreeBSD has too need what they need there; Linux's other ways to ask or set
+//! who is told of I/O count as F_GETOWN or F_SETOWN.
 
 use crate::{Command, Namespace, Verdict, Verdict::*, rows::*};
+use rights::FcntlRights;
 
 /// Nobody, or somebody: that only the process itself may be named is the monitor's to check.
 const OWNER: Verdict = When(&[rule(&[int(2, 0)], Descriptors)], &Ask);
@@ -12,6 +14,12 @@ const O_ASYNC: u64 = 0o20000;
 /// The commands of fcntl(2).
 pub static FCNTL: Namespace = Namespace { name: "fcntl", key: &[1], commands: COMMANDS, unknown: DENY };
 
+/// The right among those of `cap_fcntls_limit(2)` that this command needs, beside CAP_FCNTL. None for a command that
+/// they do not speak of.
+pub fn fcntl_right(command: u32) -> Option<FcntlRights> {
+    FCNTL.find(command.into())?.fcntl
+}
+
 const COMMANDS: &[Command] = commands! {
     // The descriptor's number: nothing needed.
     F_DUPFD 0 [Ask; hosted Allow] "copying needs no right; asked so that the copy keeps the limits";
@@ -21,14 +29,14 @@ const COMMANDS: &[Command] = commands! {
     F_DUPFD_QUERY 1027 [Allow] "whether two of its own descriptors are one open file";
     F_CREATED_QUERY 1028 [Allow] "whether the open made the file";
 
-    // Flags, and who is told of I/O: CAP_FCNTL, and cap_fcntls_limit's list.
-    F_GETFL 3 [Descriptors] (FCNTL) "flags of the open file";
-    F_SETFL 4 [FLAGS] (FCNTL) "flags of the open file; O_ASYNC only if itself is told";
-    F_GETOWN 9 [Descriptors] (FCNTL) "who is told of I/O";
-    F_SETOWN 8 [OWNER] (FCNTL) "aims signals at a process by number: nobody or itself only";
-    F_GETOWN_EX 16 [Descriptors] (FCNTL) "who is told of I/O";
-    F_SETOWN_EX 15 [Ask] (FCNTL) "aims signals at a process, in memory: itself only";
-    F_GETOWNER_UIDS 17 [Descriptors] (FCNTL) "who is told of I/O";
+    // Flags, and who is told of I/O: CAP_FCNTL, and after the colon what cap_fcntls_limit's set must have.
+    F_GETFL 3 [Descriptors] (FCNTL: GETFL) "flags of the open file";
+    F_SETFL 4 [FLAGS] (FCNTL: SETFL) "flags of the open file; O_ASYNC only if itself is told";
+    F_GETOWN 9 [Descriptors] (FCNTL: GETOWN) "who is told of I/O";
+    F_SETOWN 8 [OWNER] (FCNTL: SETOWN) "aims signals at a process by number: nobody or itself only";
+    F_GETOWN_EX 16 [Descriptors] (FCNTL: GETOWN) "who is told of I/O";
+    F_SETOWN_EX 15 [Ask] (FCNTL: SETOWN) "aims signals at a process, in memory: itself only";
+    F_GETOWNER_UIDS 17 [Descriptors] (FCNTL: GETOWN) "who is told of I/O";
     F_GETSIG 11 [Descriptors] (FSIGNAL) "which signal tells of I/O";
     F_SETSIG 10 [Ask] (FSIGNAL) "which signal tells of I/O: only if itself is told";
 

@@ -8,7 +8,7 @@ mod ioctl;
 mod prctl;
 mod setsockopt;
 
-pub use fcntl::FCNTL;
+pub use fcntl::{FCNTL, fcntl_right};
 pub use ioctl::IOCTL;
 pub use prctl::PRCTL;
 pub use setsockopt::SETSOCKOPT;
