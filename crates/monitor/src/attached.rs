@@ -11,6 +11,7 @@ use crate::listener::Listener;
 use crate::monitor::{Monitor, Staff};
 use crate::serve::Guard;
 use crate::sys::{self, OpenHow};
+use crate::tables::Initial;
 use rights::Rights;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -169,8 +170,9 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
         signals_confined: false,
         started: AtomicBool::new(true),
     };
-    let processes = Processes::new(descriptors, false)?;
-    processes.begin_with(process);
+    let initial = Initial::default();
+    let processes = Processes::new(descriptors, false, initial.passes.clone())?;
+    processes.begin_with(process, &initial)?;
     // It was started on one CPU.
     if let Ok((cpus, words)) = sys::affinity(process) {
         let _ = sys::set_affinity(0, &cpus[..words]);

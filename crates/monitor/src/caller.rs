@@ -5,7 +5,8 @@ use crate::fail::Fail;
 use crate::identity::{self, Identity, Status, as_monitor};
 use crate::listener::{Answer, Listener};
 use crate::sys::{self, Notif};
-use rights::Rights;
+use crate::tables::{Initial, Standing, State, Tables};
+use rights::{Limits, Rights};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -67,6 +68,8 @@ pub struct Processes {
     umask: u32,
     /// The process that everything started with, if that is known.
     first: AtomicU32,
+    /// What their descriptors may be used for.
+    tables: Tables,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +84,7 @@ pub struct Caller<'a> {
     listener: &'a Listener,
     processes: &'a Processes,
     thread: Thread,
+    standing: Option<Standing>,
     notif: Notif,
 }
 
@@ -92,8 +96,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Processes {
-    /// None yet. The monitor may have `descriptors` open.
-    pub fn new(descriptors: u64, hosted: bool) -> Result<Processes, Errno> {
+    /// None yet. The monitor may have `descriptors` open; the filter lets `passes` through.
+    pub fn new(descriptors: u64, hosted: bool, passes: Vec<(u32, Rights)>) -> Result<Processes, Errno> {
         Ok(Processes {
             threads: Mutex::new(Threads { by_tid: HashMap::new(), sweep_at: 64 }),
             epoch: AtomicU64::new(0),
@@ -106,6 +110,7 @@ impl Processes {
             session: sys::getsid(0)?,
             umask: sys::own_umask(),
             first: AtomicU32::new(0),
+            tables: Tables::new(passes),
         })
     }
 
@@ -122,7 +127,10 @@ impl Processes {
         let process = match first {
             Some(first) => first.process,
             None => {
-                let pidfd = Arc::new(self.open(|| sys::pidfd_open(tgid))?);
+                let pidfd = match self.tables.pidfd(tgid).filter(|pidfd| sys::is_alive(pidfd)) {
+                    Some(pidfd) => pidfd,
+                    None => Arc::new(self.open(|| sys::pidfd_open(tgid))?),
+                };
                 Arc::new(Process { tgid, pidfd, cwd: Mutex::new(None), moving: AtomicU32::new(0) })
             }
         };
@@ -214,9 +222,16 @@ impl Processes {
         self.credentials_vary.store(true, Ordering::SeqCst);
     }
 
-    /// This process, which entered by itself, is the first.
-    pub fn begin_with(&self, process: u32) {
+    /// This process, which entered by itself, or limits its descriptors, is the first.
+    pub fn begin_with(&self, process: u32, initial: &Initial) -> Result<(), Errno> {
         self.first.store(process, Ordering::Relaxed);
+        self.tables.begin_with(process, Arc::new(sys::pidfd_open(process)?), initial);
+        Ok(())
+    }
+
+    /// What their descriptors may be used for.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// The monitor's own identity.
@@ -233,18 +248,18 @@ impl Processes {
         for _ in 0..100_000 {
             let parent = parent_of(at)?;
             // It lives, so the number was its own when its parent was read.
-            if !lives(&here) {
+            if !sys::is_alive(&here) {
                 return None;
             }
             if parent == monitor {
-                return lives(&process).then_some(process);
+                return sys::is_alive(&process).then_some(process);
             }
             if parent <= 1 {
                 return None;
             }
             // The parent's, if it still is the parent after its descriptor was opened.
             let pidfd = sys::pidfd_open(parent).ok()?;
-            if parent_of(at)? == parent && lives(&here) && lives(&pidfd) {
+            if parent_of(at)? == parent && sys::is_alive(&here) && sys::is_alive(&pidfd) {
                 (at, here) = (parent, pidfd);
             }
         }
@@ -257,11 +272,6 @@ impl Processes {
             && lock(&self.seen).contains(&pid)
             && matches!(sys::pidfd_open(pid), Err(Errno::SRCH))
     }
-}
-
-/// Whether the process or thread is still there, if only as a zombie. One of another user's is, too: EPERM.
-fn lives(pidfd: &OwnedFd) -> bool {
-    !matches!(sys::pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH))
 }
 
 /// The parent of a process.
@@ -283,9 +293,9 @@ impl Thread {
     /// Whether this is still the thread of that number.
     fn is(&self, tid: u32) -> bool {
         match &self.own {
-            Some(own) => lives(own),
+            Some(own) => sys::is_alive(own),
             None => {
-                lives(&self.process.pidfd)
+                sys::is_alive(&self.process.pidfd)
                     && (self.process.tgid == tid || sys::is_thread_of(self.process.tgid, tid))
             }
         }
@@ -298,7 +308,34 @@ impl<'a> Caller<'a> {
         let thread = processes.thread(notif.tid, || listener.is_valid(notif.id)).map_err(|_| Fail::Gone)?;
         // This thread calls again, so its chdir is over.
         let _ = thread.process.moving.compare_exchange(notif.tid, 0, Ordering::SeqCst, Ordering::SeqCst);
-        Ok(Caller { listener, processes, thread, notif })
+        let mut caller = Caller { listener, processes, thread, standing: None, notif };
+        if !processes.are_hosted() {
+            caller.standing = Some(processes.tables.arrives(
+                caller.tid(),
+                caller.process(),
+                &caller.thread.process.pidfd,
+                || Status::read(caller.tid()).map_or(0, |status| status.ppid),
+                |number| !matches!(caller.descriptor(number), Err(Errno::BADF)),
+            ));
+            // What was found of it is of whoever has its number now.
+            caller.valid()?;
+        }
+        Ok(caller)
+    }
+
+    /// What it may use its descriptors for; None under `pimento run`, where the place of what is behind one says that.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    /// Its numbers of descriptors, of which none comes to have fewer rights behind it for as long as this is held.
+    pub fn files(&self) -> Option<MutexGuard<'_, State>> {
+        self.standing.as_ref().map(|standing| standing.files.lock())
+    }
+
+    /// Whether it is in capability mode.
+    pub fn is_entered(&self) -> bool {
+        self.standing.as_ref().is_none_or(|standing| standing.entered)
     }
 
     /// The call's arguments.
@@ -417,9 +454,22 @@ impl<'a> Caller<'a> {
         as_monitor(|| sys::pidfd_getfd(pidfd.as_fd(), number))
     }
 
+    /// A copy of its descriptor, and what may be done with it.
+    pub fn limited(&self, number: i32) -> Result<(OwnedFd, Limits), Errno> {
+        let files = self.files();
+        let fd = self.descriptor(number)?;
+        Ok((fd, files.map_or(Limits::ALL, |files| files.limits(number))))
+    }
+
     /// Installs a copy of `fd` among its descriptors.
     pub fn install(&self, fd: &OwnedFd, cloexec: bool) -> Result<usize, Errno> {
-        as_monitor(|| self.listener.install(self.notif.id, self.notif.tid, fd.as_fd(), cloexec))
+        as_monitor(|| self.listener.install(self.notif.id, self.notif.tid, fd.as_fd(), None, cloexec))
+    }
+
+    /// Puts a copy of `fd` behind one of its numbers, whatever is there.
+    pub fn put(&self, fd: &OwnedFd, number: i32, cloexec: bool) -> Result<(), Errno> {
+        let put = || self.listener.install(self.notif.id, self.notif.tid, fd.as_fd(), Some(number), cloexec);
+        as_monitor(put).map(drop)
     }
 
     /// Its working directory, and where that lies.

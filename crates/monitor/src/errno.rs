@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Errno(pub i32);
 
-// RESTARTSYS is no error of a call: the kernel restarts the call, or makes it EINTR, as the pending signal says.
+// RESTARTSYS and RESTARTNOINTR are no errors of a call: the kernel restarts the call, or makes it EINTR, as the pending signal says.
 macro_rules! errnos {
     ($($name:ident = $value:expr;)*) => {
         impl Errno {
@@ -43,6 +43,7 @@ errnos! {
     NOTCAPABLE = rights::ENOTCAPABLE;
     CAPMODE = rights::ECAPMODE;
     RESTARTSYS = 512;
+    RESTARTNOINTR = 513;
 }
 
 impl Errno {

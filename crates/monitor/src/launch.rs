@@ -523,7 +523,7 @@ fn attend(
         Err(errno) => return fail(Step::Monitor, errno),
     };
     let started = sys::pidfd_getfd(pidfd.as_fd(), number)
-        .and_then(|listener| Ok((listener, Processes::new(descriptors, true)?)))
+        .and_then(|listener| Ok((listener, Processes::new(descriptors, true, Vec::new())?)))
         .map(|(listener, processes)| {
             Arc::new(Monitor::new(Listener::new(listener, &features), guard, report, processes))
         })

@@ -72,10 +72,17 @@ impl Listener {
         sys::notif_valid(self.fd.as_fd(), id)
     }
 
-    /// Installs a descriptor with the caller, the thread `tid`.
-    pub fn install(&self, id: u64, tid: u32, fd: BorrowedFd, cloexec: bool) -> Result<usize, Errno> {
+    /// Installs a descriptor with the caller, the thread `tid`: at a number, whatever is there, or at the lowest free one.
+    pub fn install(
+        &self,
+        id: u64,
+        tid: u32,
+        fd: BorrowedFd,
+        at: Option<i32>,
+        cloexec: bool,
+    ) -> Result<usize, Errno> {
         let _near = Near::bring(tid);
-        sys::notif_addfd(self.fd.as_fd(), id, fd, cloexec)
+        sys::notif_addfd(self.fd.as_fd(), id, fd, at, cloexec)
     }
 }
 

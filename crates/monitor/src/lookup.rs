@@ -10,7 +10,7 @@ use crate::held::{Held, MAX_LINKS, NodeId, What, components, join};
 use crate::identity;
 use crate::procfs::{self, Entry};
 use crate::sys::{self, OpenHow};
-use rights::{Right, Rights};
+use rights::{Limits, Right, Rights};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -28,6 +28,8 @@ pub struct Start<'a> {
     caller: &'a Caller<'a>,
     from: From,
     path: Vec<u8>,
+    /// Of the descriptor that it starts from; all where that is none, or not limited.
+    limits: Limits,
 }
 
 /// What a path is relative to.
@@ -180,6 +182,7 @@ impl Cursor<'_> {
 impl<'a> Start<'a> {
     /// For a path relative to `dirfd` of the caller, which may be AT_FDCWD.
     pub fn at(held: &'a Held, caller: &'a Caller<'a>, dirfd: i32, path: Vec<u8>) -> Result<Start<'a>, Fail> {
+        let mut limits = Limits::ALL;
         let from = if !caller.is_hosted() && dirfd == libc::AT_FDCWD {
             // The filter refuses these itself, but for what is held by its path.
             if !path.starts_with(b"/") {
@@ -190,7 +193,8 @@ impl<'a> Start<'a> {
             if path.starts_with(b"/") {
                 return Err(Fail::lacking(path, Rights::NONE));
             }
-            let dir = caller.descriptor(dirfd)?;
+            let dir;
+            (dir, limits) = caller.limited(dirfd)?;
             if is_in_procfs(dir.as_fd())? {
                 procfs_from(dir, &path)?
             } else {
@@ -216,7 +220,12 @@ impl<'a> Start<'a> {
         if path.is_empty() {
             return Err(Errno::NOENT.into());
         }
-        Ok(Start { held, caller, from, path })
+        Ok(Start { held, caller, from, path, limits })
+    }
+
+    /// What may be done with what is opened: no more than with the descriptor that the path starts from.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The absolute path, as far as it is known, for the report and for walking.
@@ -250,7 +259,7 @@ impl<'a> Start<'a> {
         let flags = own_flags(flags);
         let base = match (&self.from, self.held.descend(&self.literal())) {
             (From::Beyond { dir }, _) => {
-                self.check(Rights::ALL, needs)?;
+                self.check(self.limits.rights(), needs)?;
                 dir
             }
             (From::Within { dir, path }, (node, rest)) if self.held.descend(path).0 == node => {
@@ -394,7 +403,7 @@ impl<'a> Start<'a> {
     /// The directory and name that the path ends in.
     pub fn place(&self, needs: Rights) -> Result<Place<'_>, Fail> {
         if let From::Beyond { dir } = &self.from {
-            self.check(Rights::ALL, needs)?;
+            self.check(self.limits.rights(), needs)?;
             let (parent, name) = split_last(&self.path);
             let found = retry(|| directory(dir.as_fd(), parent));
             let dir = match found {
@@ -461,6 +470,7 @@ impl<'a> Start<'a> {
             resolve,
         };
         if let From::BeyondInProc { root, names } = &self.from {
+            self.check(self.limits.rights(), needs)?;
             let entry = self.in_proc(root.as_fd(), names, true)?;
             return Ok(entry.text(self.caller, root.as_fd())?);
         }
@@ -555,10 +565,11 @@ impl<'a> Start<'a> {
     fn fast(&self, needs: Rights, how: &dyn Fn(u64) -> OpenHow) -> Result<Option<OwnedFd>, Fail> {
         let Some((node, rest)) = self.node() else {
             if let From::BeyondInProc { root, names } = &self.from {
+                self.check(self.limits.rights(), needs)?;
                 return self.open_in_proc(root.as_fd(), names, how(BENEATH)).map(Some);
             }
             let From::Beyond { dir } = &self.from else { return Ok(None) };
-            self.check(Rights::ALL, needs)?;
+            self.check(self.limits.rights(), needs)?;
             let path = c_string(&self.path)?;
             let fd = retry(|| sys::openat2(dir.as_fd(), &path, &how(BENEATH)));
             return match fd {

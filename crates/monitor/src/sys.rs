@@ -5,7 +5,9 @@
 use crate::errno::Errno;
 use std::ffi::CStr;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::{Duration, Instant};
 
 /// A call's result as a number, or its errno.
 fn check(result: libc::c_long) -> Result<usize, Errno> {
@@ -93,6 +95,13 @@ impl Fprog<'_> {
     pub fn of(program: &[filter::Insn]) -> Fprog<'_> {
         Fprog { len: program.len() as u16, filter: program.as_ptr(), program: PhantomData }
     }
+    /// Of one that lies in another process's memory, as that has it.
+    pub fn at(len: usize, address: u64) -> [u8; size_of::<Fprog>()] {
+        let mut bytes = [0; size_of::<Fprog>()];
+        bytes[..2].copy_from_slice(&(len as u16).to_ne_bytes());
+        bytes[std::mem::offset_of!(Fprog, filter)..].copy_from_slice(&address.to_ne_bytes());
+        bytes
+    }
 }
 
 /// Installs a filter on the calling thread and returns its listener.
@@ -123,12 +132,20 @@ pub fn notif_valid(listener: BorrowedFd, id: u64) -> bool {
 }
 
 /// Installs a copy of `fd` in the caller's table at the lowest free number, and returns that.
-pub fn notif_addfd(listener: BorrowedFd, id: u64, fd: BorrowedFd, cloexec: bool) -> Result<usize, Errno> {
+pub fn notif_addfd(
+    listener: BorrowedFd,
+    id: u64,
+    fd: BorrowedFd,
+    at: Option<i32>,
+    cloexec: bool,
+) -> Result<usize, Errno> {
+    /// At `newfd`, whatever is there.
+    const SETFD: u32 = 1;
     let addfd = NotifAddFd {
         id,
-        flags: 0,
+        flags: if at.is_some() { SETFD } else { 0 },
         srcfd: fd.as_raw_fd() as u32,
-        newfd: 0,
+        newfd: at.unwrap_or(0) as u32,
         newfd_flags: if cloexec { libc::O_CLOEXEC as u32 } else { 0 },
     };
     check(syscall!(libc::SYS_ioctl, listener.as_raw_fd(), NOTIF_ADDFD, &raw const addfd))
@@ -494,6 +511,20 @@ pub fn listen(socket: BorrowedFd, backlog: i32) -> Result<(), Errno> {
     check(syscall!(libc::SYS_listen, socket.as_raw_fd(), backlog)).map(drop)
 }
 
+/// Takes a connection, and tells where it is from.
+pub fn accept(socket: BorrowedFd, flags: i32) -> Result<(OwnedFd, Vec<u8>), Errno> {
+    let mut address = [0u8; size_of::<libc::sockaddr_storage>()];
+    let mut len = address.len() as libc::socklen_t;
+    let fd =
+        owned(syscall!(libc::SYS_accept4, socket.as_raw_fd(), address.as_mut_ptr(), &raw mut len, flags))?;
+    Ok((fd, address[..(len as usize).min(address.len())].to_vec()))
+}
+
+/// A descriptor that nothing can be read from or written to.
+pub fn epoll() -> Result<OwnedFd, Errno> {
+    owned(syscall!(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC))
+}
+
 /// Waits until `fd` is ready for `events`, a signal comes or the milliseconds are over.
 pub fn poll(fd: BorrowedFd, events: i16, timeout: i32) -> Result<usize, Errno> {
     let mut pollfd = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
@@ -502,6 +533,35 @@ pub fn poll(fd: BorrowedFd, events: i16, timeout: i32) -> Result<usize, Errno> {
 }
 
 // --- tracing ------------------------------------------------------------------------------------------------
+
+/// Whether there is a thread of this number.
+pub fn is_thread(tid: u32) -> bool {
+    !matches!(check(syscall!(libc::SYS_kill, tid, 0)), Err(Errno::SRCH))
+}
+
+/// Whether a process is still there, if only as a zombie. One of another user's is, too: EPERM.
+pub fn is_alive(pidfd: &OwnedFd) -> bool {
+    !matches!(pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH))
+}
+
+/// The children that a thread has.
+pub fn children(process: u32, thread: u32) -> Result<Vec<u32>, Errno> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/task/{thread}/children"))
+        .map_err(|_| Errno::NOENT)?;
+    Ok(text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+}
+
+/// The threads of a process.
+pub fn threads(process: u32) -> Result<Vec<u32>, Errno> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).map_err(|_| Errno::NOENT)?;
+    Ok(tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// Whether two threads have the same table of descriptors.
+pub fn shares_files(one: u32, other: u32) -> Result<bool, Errno> {
+    const KCMP_FILES: i32 = 2;
+    check(syscall!(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0)).map(|order| order == 0)
+}
 
 /// What happened to a thread that [`trace`] was called for.
 pub enum Traced {
@@ -518,7 +578,7 @@ pub enum Traced {
 /// Traces a thread, which stops before the first instruction of a program that it becomes, or else when its call is over.
 /// To be let go by the same thread of ours. Should we die first, so does it.
 pub fn trace(tid: u32) -> Result<(), Errno> {
-    let options = libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_EXITKILL;
+    let options = libc::PTRACE_O_TRACEEXEC | libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
     check(syscall!(libc::SYS_ptrace, libc::PTRACE_SEIZE, tid, 0, options))?;
     let stops = check(syscall!(libc::SYS_ptrace, libc::PTRACE_INTERRUPT, tid, 0, 0)).map(drop);
     if stops.is_err() {
@@ -553,24 +613,127 @@ pub fn let_go(tid: u32, signal: i32) -> bool {
     check(syscall!(libc::SYS_ptrace, libc::PTRACE_DETACH, tid, 0, signal)).is_ok()
 }
 
+/// The registers of a stopped thread.
+pub type Registers = libc::user_regs_struct;
+
+/// The registers of a stopped thread.
+pub fn registers_of(tid: u32) -> Result<Registers, Errno> {
+    // SAFETY: struct user_regs_struct is plain data for which all zeroes is a value.
+    let mut registers: Registers = unsafe { std::mem::zeroed() };
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_GETREGS, tid, 0, &raw mut registers))?;
+    Ok(registers)
+}
+
+/// Gives it others.
+pub fn set_registers_of(tid: u32, registers: &Registers) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_SETREGS, tid, 0, ptr::from_ref(registers))).map(drop)
+}
+
+/// The signals that a stopped thread blocks.
+pub fn signal_mask_of(tid: u32) -> Result<SignalSet, Errno> {
+    let mut set: SignalSet = 0;
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_GETSIGMASK, tid, size_of::<SignalSet>(), &raw mut set))?;
+    Ok(set)
+}
+
+/// Has it block others.
+pub fn set_signal_mask_of(tid: u32, set: SignalSet) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_SETSIGMASK, tid, size_of::<SignalSet>(), &raw const set))
+        .map(drop)
+}
+
+/// Lets a stopped thread go on to the entry or the end of a call.
+pub fn go_to_next_stop(tid: u32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_SYSCALL, tid, 0, 0)).map(drop)
+}
+
+/// Why a traced thread stopped.
+pub enum Stop {
+    /// At the entry or the end of a call.
+    Call,
+    /// It is about to get a signal.
+    Signal(i32),
+    /// It was asked to.
+    Other,
+}
+
+/// Waits until a traced thread stops. One that does not in that time is killed, for it could not be let go.
+pub fn wait_for_stop(tid: u32, longest: Duration) -> Result<Stop, Errno> {
+    const A_MOMENT: Duration = Duration::from_millis(1);
+    let (start, mut status) = (Instant::now(), 0);
+    loop {
+        let options = libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;
+        // SAFETY: status is borrowed for the call.
+        match check(unsafe { libc::waitpid(tid as i32, &raw mut status, options) }.into()) {
+            Ok(0) if start.elapsed() < A_MOMENT => std::thread::yield_now(),
+            Ok(0) if start.elapsed() < longest => std::thread::sleep(A_MOMENT / 4),
+            Ok(0) => {
+                kill_child(tid, libc::SIGKILL);
+                return Err(Errno::SRCH);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+            Ok(_) if !libc::WIFSTOPPED(status) => return Err(Errno::SRCH),
+            Ok(_) => {
+                return Ok(match (status >> 16, libc::WSTOPSIG(status)) {
+                    (libc::PTRACE_EVENT_STOP | libc::PTRACE_EVENT_EXEC, _) => Stop::Other,
+                    (_, signal) if signal == libc::SIGTRAP | 0x80 => Stop::Call,
+                    (_, signal) => Stop::Signal(signal),
+                });
+            }
+        }
+    }
+}
+
+/// Stops tracing a thread that was traced by mistake: it has another's number.
+pub fn stop_tracing(tid: u32) {
+    while let Ok(stop) = wait_for_stop(tid, Duration::from_secs(2)) {
+        let signal = if let Stop::Signal(signal) = stop { signal } else { 0 };
+        if let_go(tid, signal) {
+            return;
+        }
+    }
+}
+
+/// Waits until a thread is out of the call that it is in, if it is in one; if not for long. A call that has not begun is begun
+/// anew.
+pub fn see_out_of_call(tid: u32) -> Result<(), Errno> {
+    const LONG: Duration = Duration::from_millis(100);
+    // By a thread of its own, whose end lets it go in any case.
+    let seen = std::thread::Builder::new().spawn(move || {
+        check(syscall!(libc::SYS_ptrace, libc::PTRACE_SEIZE, tid, 0, 0))?;
+        check(syscall!(libc::SYS_ptrace, libc::PTRACE_INTERRUPT, tid, 0, 0))?;
+        let start = Instant::now();
+        while start.elapsed() < LONG {
+            let mut status = 0;
+            let options = libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;
+            // SAFETY: status is borrowed for the call.
+            match check(unsafe { libc::waitpid(tid as i32, &raw mut status, options) }.into())? {
+                0 => std::thread::yield_now(),
+                _ if !libc::WIFSTOPPED(status) => return Ok(()),
+                _ => {
+                    let is_signal = status >> 16 == 0;
+                    let_go(tid, if is_signal { libc::WSTOPSIG(status) } else { 0 });
+                    return Ok(());
+                }
+            }
+        }
+        Err(Errno::AGAIN)
+    });
+    seen.map_err(|_| Errno::AGAIN)?.join().unwrap_or(Err(Errno::AGAIN))
+}
+
 /// What the call of a stopped thread has come to, as the register has it.
 pub fn traced_result(tid: u32) -> Result<i64, Errno> {
-    registers(tid).map(|registers| registers.rax as i64)
+    registers_of(tid).map(|registers| registers.rax as i64)
 }
 
 /// Has it come to something else.
 pub fn set_traced_result(tid: u32, result: i64) {
-    if let Ok(mut registers) = registers(tid) {
+    if let Ok(mut registers) = registers_of(tid) {
         registers.rax = result as u64;
-        let _ = check(syscall!(libc::SYS_ptrace, libc::PTRACE_SETREGS, tid, 0, &raw const registers));
+        let _ = set_registers_of(tid, &registers);
     }
-}
-
-fn registers(tid: u32) -> Result<libc::user_regs_struct, Errno> {
-    // SAFETY: struct user_regs_struct is plain data for which all zeroes is a value.
-    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-    check(syscall!(libc::SYS_ptrace, libc::PTRACE_GETREGS, tid, 0, &raw mut registers))?;
-    Ok(registers)
 }
 
 // --- Landlock -----------------------------------------------------------------------------------------------

@@ -73,6 +73,9 @@ impl Service<'_> {
                 self.owned_or_free(&fd)?;
                 Ok(Answer::Value(sys::fcntl(fd.as_fd(), command, argument)? as i64))
             }
+            libc::F_DUPFD | libc::F_DUPFD_CLOEXEC => {
+                self.copy(argument as i32, command == libc::F_DUPFD_CLOEXEC)
+            }
             libc::F_ADD_SEALS => {
                 let fd = self.descriptor(self.int(0), needs)?;
                 Ok(Answer::Value(sys::fcntl(fd.as_fd(), command, argument)? as i64))

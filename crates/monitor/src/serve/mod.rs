@@ -10,17 +10,27 @@
 //! - `process`: signals and other processes
 //! - `message`: sendmsg
 //! - `command`: ioctl, fcntl, prctl
+//! - `limits`: a descriptor's rights
+//! - `numbers`: copying and closing descriptors, and what copies them all
+//! - `mapping`: shared mappings
+//! - `waiting`: poll and select
+//! - `ordinary`: what is not in capability mode, but has limited descriptors
 
 mod attributes;
 mod command;
 mod directory;
+mod limits;
+mod mapping;
 mod message;
 mod names;
+mod numbers;
 mod object;
 mod open;
+mod ordinary;
 mod process;
 mod program;
 mod status;
+mod waiting;
 
 use crate::caller::Caller;
 use crate::errno::Errno;
@@ -90,6 +100,7 @@ pub fn serve(
     conclude_with(
         asked.unwrap_or(Rights::NONE),
         match policy::resolve(call, caller.is_hosted(), caller.args()) {
+            _ if !caller.is_entered() => service.ordinary(),
             // The filter asks only when it counts refusals, or knows less than the table.
             Resolved::Allow => Ok(Answer::GoOn),
             Resolved::Deny(rights::ECAPMODE) if service.is_about_libraries() => service.act(),
@@ -187,7 +198,22 @@ impl Service<'_> {
             Op::SendMessage => self.send_message(),
             Op::SendMessages => self.send_messages(),
             Op::Credentials => self.credentials(),
-            Op::SplitDirectories => self.split_directories(),
+            Op::Fork => self.fork(),
+            Op::Unshare => self.unshare(),
+            Op::Close => self.close(),
+            Op::CloseRange => self.close_range(),
+            Op::Dup => self.dup(),
+            Op::DupTo => self.dup_to(),
+            Op::Accept => self.accept(),
+            Op::Poll => self.poll(),
+            Op::Select => self.select(),
+            Op::ReceiveMessage => self.receive_message(),
+            Op::ReceiveMessages => self.receive_messages(),
+            Op::SubmitIo => self.submit_io(),
+            Op::Map => self.map(),
+            Op::Protect => self.protect(),
+            Op::Remap => self.remap(),
+            Op::Punch => self.punch(),
             Op::Listen => self.listen(),
             Op::Ioctl => self.ioctl(),
             Op::Fcntl => self.fcntl(),
@@ -241,6 +267,9 @@ impl Service<'_> {
 
     /// A copy of the caller's descriptor, if it has the rights.
     fn descriptor(&self, number: i32, needs: Rights) -> Result<OwnedFd, Fail> {
+        if !self.caller.is_hosted() {
+            return self.limited(number, needs).map(|(fd, _)| fd);
+        }
         let fd = self.caller.descriptor(number)?;
         self.require(&fd, needs)?;
         Ok(fd)
@@ -256,8 +285,11 @@ impl Service<'_> {
     }
 
     /// A call whose descriptors the filter could not vouch for. What the filter knows less of than the table goes
-    /// on; a right that a descriptor may lack cannot be let go on by number, for another thread may rebind that.
+    /// on.
     fn check(&self) -> Served {
+        if !self.caller.is_hosted() {
+            return self.check_limits();
+        }
         let args = self.caller.args();
         for (index, arg) in self.call.args.iter().enumerate() {
             let needs = self.call.needs(index, args);
@@ -266,18 +298,6 @@ impl Service<'_> {
             }
         }
         Ok(Answer::GoOn)
-    }
-
-    /// A pseudo system call. Whoever has a monitor is in capability mode already.
-    fn capsicum(&self) -> Served {
-        match self.call.name {
-            "cap_enter" => Ok(Answer::Value(0)),
-            "cap_getmode" => {
-                self.caller.write(self.arg(0), &1u32.to_ne_bytes())?;
-                Ok(Answer::Value(0))
-            }
-            _ => Err(Errno::NOSYS.into()),
-        }
     }
 
     /// Makes new files have the mode that the caller's umask leaves them.

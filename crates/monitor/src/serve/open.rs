@@ -3,7 +3,6 @@
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
-use crate::listener::Answer;
 use crate::lookup::own_link;
 use crate::sys;
 use rights::{Right, Rights};
@@ -133,7 +132,6 @@ impl Service<'_> {
             // What /dev/tty opened is the monitor's terminal.
             return Err(Errno::NXIO.into());
         }
-        let number = self.caller.install(&fd, cloexec)?;
-        Ok(Answer::Value(number as i64))
+        self.install(&fd, start.limits(), cloexec)
     }
 }

@@ -1,0 +1,303 @@
+//! Copying and closing descriptors, and what copies or shares them all. What carries no limits is the kernel's to do; what does
+//! is done here, so that nothing limited is ever behind a number of which more is believed.
+
+use super::{Served, Service};
+use crate::errno::Errno;
+use crate::fail::Fail;
+use crate::listener::Answer;
+use crate::sys;
+use crate::tables::State;
+use rights::Limits;
+use std::os::fd::{AsFd, OwnedFd};
+
+const CLONE_VM: u64 = 0x100;
+const CLONE_FILES: u64 = 0x400;
+const CLONE_PARENT: u64 = 0x8000;
+const CLONE_THREAD: u64 = 0x1_0000;
+const CLOSE_RANGE_UNSHARE: u64 = 2;
+const CLOSE_RANGE_CLOEXEC: u64 = 4;
+
+/// As deep as free numbers are looked for.
+const TRIES: usize = 4096;
+
+/// What is put behind a number that is not to be used: nothing can be read from it or written to it.
+fn placeholder() -> Result<OwnedFd, Errno> {
+    // Neither for reading nor for writing, by an access mode that says so.
+    sys::open_path(c"/dev/null", libc::O_ACCMODE, 0).or_else(|_| sys::epoll())
+}
+
+impl Service<'_> {
+    /// Gives the caller a descriptor with these limits, at a number of which the filter lets no more through.
+    pub(super) fn install(&self, fd: &OwnedFd, limits: &Limits, cloexec: bool) -> Served {
+        let Some(mut files) = self.caller.files() else {
+            return Ok(Answer::Value(self.caller.install(fd, cloexec)? as i64));
+        };
+        self.install_from(&mut files, 0, fd, limits, cloexec)
+    }
+
+    /// The same, at a number not below `least` if it is limited.
+    pub(super) fn install_from(
+        &self,
+        files: &mut State,
+        least: i32,
+        fd: &OwnedFd,
+        limits: &Limits,
+        cloexec: bool,
+    ) -> Served {
+        if limits.is_all() {
+            let number = self.caller.install(fd, cloexec)?;
+            // What was behind that number before was closed when another program was started.
+            files.clear(number as i32);
+            return Ok(Answer::Value(number as i64));
+        }
+        let number = self.free_number(files, least, limits)?;
+        // Never is it there with more.
+        files.meet(number, limits);
+        if let Err(errno) = self.caller.put(fd, number, cloexec) {
+            files.set(number, Limits::ALL);
+            // A number beyond what its resource limit allows.
+            return Err(if errno == Errno::BADF { Errno::MFILE } else { errno }.into());
+        }
+        files.set(number, limits.clone());
+        Ok(Answer::Value(number.into()))
+    }
+
+    /// A number that nothing is behind, and where something with these limits may be.
+    fn free_number(&self, files: &mut State, least: i32, limits: &Limits) -> Result<i32, Errno> {
+        let tables = self.caller.processes().tables();
+        let suited: Vec<i32> = tables.suited(files, least.max(0), limits).take(TRIES).collect();
+        let own = self.caller.tid();
+        for number in suited {
+            if self.is_closed(number) && !files.is_gone_for(number, own) {
+                return Ok(number);
+            }
+        }
+        Err(Errno::MFILE)
+    }
+
+    /// Whether nothing is behind a number.
+    fn is_closed(&self, number: i32) -> bool {
+        matches!(self.caller.descriptor(number), Err(Errno::BADF))
+    }
+
+    /// The caller is let make the call itself.
+    fn let_go(&self, files: &mut State) -> Served {
+        self.goes(files);
+        Ok(Answer::GoOn)
+    }
+
+    pub(super) fn dup(&self) -> Served {
+        self.copy(0, false)
+    }
+
+    /// `dup`, and `fcntl` with F_DUPFD: to a number not below `least`.
+    pub(super) fn copy(&self, least: i32, cloexec: bool) -> Served {
+        let number = self.int(0);
+        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        if files.is_parked(number) {
+            return Err(Errno::BADF.into());
+        }
+        if !files.is_limited(number) {
+            return self.let_go(&mut files);
+        }
+        let fd = self.caller.descriptor(number)?;
+        if least < 0 {
+            return Err(Errno::INVAL.into());
+        }
+        let limits = files.limits(number);
+        self.install_from(&mut files, least, &fd, &limits, cloexec)
+    }
+
+    pub(super) fn dup_to(&self) -> Served {
+        let (from, to) = (self.int(0), self.int(1));
+        let flags = self.int_if(2);
+        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        if files.is_parked(from) {
+            return Err(Errno::BADF.into());
+        }
+        let known = flags & !libc::O_CLOEXEC == 0;
+        if from == to || !known || to < 0 || self.caller.descriptor(from).is_err() {
+            // It changes nothing, and the kernel knows which error it is.
+            return self.let_go(&mut files);
+        }
+        let limits = files.limits(from);
+        let tables = self.caller.processes().tables();
+        // A filter says what this number may be used for, whatever is behind it; and that would be less than was meant, or more.
+        if files.is_narrowed(to) || !limits.whatever_command().contains(&tables.lets_through(&files, to)) {
+            return Err(Errno::BUSY.into());
+        }
+        if limits.is_all() && !files.is_limited(to) {
+            return self.let_go(&mut files);
+        }
+        // dup2(2) knows this error, of a race between threads.
+        if !limits.is_all() && files.is_gone_for(to, self.caller.tid()) {
+            return Err(Errno::BUSY.into());
+        }
+        let fd = self.caller.descriptor(from)?;
+        let was = files.limits(to);
+        files.meet(to, &limits);
+        if let Err(errno) = self.caller.put(&fd, to, flags & libc::O_CLOEXEC != 0) {
+            files.set(to, was);
+            return Err(errno.into());
+        }
+        files.set(to, limits);
+        Ok(Answer::Value(to.into()))
+    }
+
+    pub(super) fn close(&self) -> Served {
+        let number = self.int(0);
+        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        if files.is_parked(number) {
+            return Err(Errno::BADF.into());
+        }
+        let tables = self.caller.processes().tables();
+        let stays = files.is_narrowed(number) || files.is_saturated() && tables.is_native(number);
+        if !stays && !files.is_limited(number) {
+            return self.let_go(&mut files);
+        }
+        // EBADF, if so.
+        self.caller.descriptor(number)?;
+        self.replace(&mut files, number)?;
+        if stays {
+            files.park(number);
+            return Ok(Answer::Value(0));
+        }
+        // Now there is nothing behind it that was ever limited, and the caller closes that.
+        files.clear(number);
+        self.let_go(&mut files)
+    }
+
+    /// Closes what is behind a number, which stays taken.
+    fn replace(&self, _files: &mut State, number: i32) -> Result<(), Fail> {
+        Ok(self.caller.put(&placeholder()?, number, false)?)
+    }
+
+    /// So many filters are stacked that low numbers, which would need more of them, are not used again.
+    pub(super) fn use_up_low_numbers(&self, files: &mut State) {
+        let tables = self.caller.processes().tables();
+        for number in tables.native() {
+            if !files.is_parked(number) && self.is_closed(number) && self.replace(files, number).is_ok() {
+                files.park(number);
+            }
+        }
+    }
+
+    pub(super) fn close_range(&self) -> Served {
+        let (first, last) = (self.arg(0) as u32, self.arg(1) as u32);
+        let flags = self.arg(2) & 0xffff_ffff;
+        if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
+            return Err(Errno::INVAL.into());
+        }
+        if flags & CLOSE_RANGE_UNSHARE != 0 {
+            self.splits()?;
+        }
+        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        if flags & CLOSE_RANGE_CLOEXEC != 0 {
+            return Ok(Answer::GoOn);
+        }
+        let range = i32::try_from(first).unwrap_or(i32::MAX)..=i32::try_from(last).unwrap_or(i32::MAX);
+        if flags & CLOSE_RANGE_UNSHARE != 0 {
+            // In the table that it is about to have: that what it closes there is limited no more, is seen when it is back.
+            drop(files);
+            self.caller.processes().tables().closes_when_back(self.caller.process(), self.caller.tid());
+            return Ok(Answer::GoOn);
+        }
+        let limited: Vec<i32> =
+            files.limited().map(|(number, _)| number).filter(|number| range.contains(number)).collect();
+        for number in limited {
+            if self.caller.descriptor(number).is_ok() {
+                self.replace(&mut files, number)?;
+            }
+            files.clear(number);
+        }
+        // Numbers that are kept from being used are free then, and what is put there can be used for less than it might.
+        files.unpark(range);
+        Ok(Answer::GoOn)
+    }
+
+    /// A new process, or a thread with something of its own.
+    pub(super) fn fork(&self) -> Served {
+        let flags = if self.call.name == "clone" { self.arg(0) } else { 0 };
+        if self.caller.is_hosted() {
+            return self.split_directories();
+        }
+        let vfork = self.call.name == "vfork";
+        self.caller.processes().tables().forks(
+            self.caller.tid(),
+            self.caller.process(),
+            flags & CLONE_THREAD != 0,
+            flags & CLONE_PARENT != 0,
+            flags & CLONE_FILES != 0,
+            vfork || flags & CLONE_VM != 0,
+        );
+        Ok(Answer::GoOn)
+    }
+
+    pub(super) fn unshare(&self) -> Served {
+        if self.caller.is_hosted() {
+            return self.split_directories();
+        }
+        if self.arg(0) & CLONE_FILES != 0 {
+            self.splits()?;
+        }
+        Ok(Answer::GoOn)
+    }
+
+    /// The caller is about to have its table of descriptors to itself.
+    fn splits(&self) -> Result<(), Fail> {
+        let (process, thread) = (self.caller.process(), self.caller.tid());
+        let tables = self.caller.processes().tables();
+        let others = sys::threads(process)?;
+        let other = others.into_iter().find(|&other| other != thread).or_else(|| tables.sharer(process));
+        let Some(witness) = other else { return Ok(()) };
+        // Without a way to tell whether it has happened, it does not.
+        sys::shares_files(thread, witness).map_err(|_| Errno::NOSYS)?;
+        tables.splits(thread, process, witness);
+        Ok(())
+    }
+
+    /// Its own copy of the connection that comes, with the rights of the socket that it comes to.
+    pub(super) fn accept(&self) -> Served {
+        let needs = self.call.needs(0, self.caller.args());
+        {
+            let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+            self.check_descriptors(&files)?;
+            if !files.is_limited(self.int(0)) {
+                return self.let_go(&mut files);
+            }
+        }
+        let (socket, limits) = self.limited(self.int(0), needs)?;
+        let flags = self.int_if(3);
+        if flags & !(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) != 0 {
+            return Err(Errno::INVAL.into());
+        }
+        let blocking = self.watch.enter(self.caller);
+        let accepted = sys::accept(socket.as_fd(), flags | libc::SOCK_CLOEXEC);
+        let interrupted = blocking.leave();
+        let (connection, address) = match accepted {
+            Err(Errno::INTR) if interrupted => return Err(Errno::RESTARTSYS.into()),
+            accepted => accepted?,
+        };
+        if self.arg(1) != 0 {
+            self.write_address(self.arg(1), self.arg(2), &address)?;
+        }
+        self.install(&connection, &limits, flags & libc::SOCK_CLOEXEC != 0)
+    }
+
+    /// An address to where the caller wants it, and its length.
+    pub(super) fn write_address(&self, to: u64, len_at: u64, address: &[u8]) -> Result<(), Fail> {
+        let mut room = [0; 4];
+        self.caller.read(len_at, &mut room)?;
+        let room = usize::try_from(i32::from_ne_bytes(room)).map_err(|_| Errno::INVAL)?;
+        self.caller.write(to, &address[..address.len().min(room)])?;
+        self.caller.write(len_at, &(address.len() as u32).to_ne_bytes())
+    }
+
+    /// Reads and writes on descriptors that are named in memory, at some time.
+    pub(super) fn submit_io(&self) -> Served {
+        let Some(files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        // As if the kernel could not: libraries read and write without.
+        let limited = files.limited().next().is_some();
+        if limited { Err(Errno::NOSYS.into()) } else { Ok(Answer::GoOn) }
+    }
+}
