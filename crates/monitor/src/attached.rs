@@ -1,6 +1,7 @@
-//! The monitor of a process that enters capability mode by itself: a program of its own, which that process has executed
-//! from memory ([`crate::attach`]). It lives as long as a process is under its filter.
+//! The monitor of a process that enters capability mode by itself, or limits descriptors: a program of its own, which that
+//! process has executed from memory ([`crate::attach`]). It lives as long as a process is under its filter.
 
+use crate::attach::options::Options;
 use crate::caller::Processes;
 use crate::defaults;
 use crate::errno::Errno;
@@ -11,62 +12,18 @@ use crate::listener::Listener;
 use crate::monitor::{Monitor, Staff};
 use crate::serve::Guard;
 use crate::sys::{self, OpenHow};
-use crate::tables::Initial;
 use rights::Rights;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Which features to do without: `PIMENTO_WITHOUT` of the process that enters.
-pub(crate) const WITHOUT: &str = "--without=";
-/// The effective and permitted capabilities of the process, in hexadecimal.
-pub(crate) const CAPABILITIES: &str = "--capabilities=";
-/// Its file system user and group.
-pub(crate) const ACTS_AS: &str = "--acts-as=";
-/// A directory of shared objects.
-pub(crate) const LIBRARY: &str = "--library=";
-
 /// The process's end of the talk.
 const SOCKET: i32 = 3;
-
-#[derive(Default)]
-struct Options {
-    without: String,
-    capabilities: Option<(u64, u64)>,
-    acts_as: Option<(u32, u32)>,
-    libraries: Vec<OsString>,
-}
-
-/// Two hexadecimal numbers, with a comma between.
-fn two(text: &[u8]) -> Option<(u64, u64)> {
-    let (first, second) = std::str::from_utf8(text).ok()?.split_once(',')?;
-    u64::from_str_radix(first, 16).ok().zip(u64::from_str_radix(second, 16).ok())
-}
-
-impl Options {
-    fn of(args: Vec<OsString>) -> Options {
-        let mut options = Options::default();
-        for arg in args {
-            let arg = arg.as_bytes();
-            if let Some(without) = arg.strip_prefix(WITHOUT.as_bytes()) {
-                options.without = String::from_utf8_lossy(without).into_owned();
-            } else if let Some(dir) = arg.strip_prefix(LIBRARY.as_bytes()) {
-                options.libraries.push(OsStr::from_bytes(dir).to_owned());
-            } else if let Some(sets) = arg.strip_prefix(CAPABILITIES.as_bytes()) {
-                options.capabilities = two(sets);
-            } else if let Some(ids) = arg.strip_prefix(ACTS_AS.as_bytes()) {
-                options.acts_as = two(ids).map(|(user, group)| (user as u32, group as u32));
-            }
-        }
-        options
-    }
-}
 
 /// The `main` of `pimento-monitor`. Descriptor 3 is its socket to the process that it stands for: there it says that it
 /// is ready, or why it cannot be, and gets the listener. `args` are those after its name.
@@ -74,7 +31,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     // SAFETY: whoever executes this program leaves descriptor 3 to it; nothing else here owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(SOCKET) };
     let mut talk = File::from(socket);
-    let ready = prepare(&Options::of(args), &talk);
+    let ready = Options::parse(&args).and_then(|options| prepare(&options, &talk));
     let errno = ready.as_ref().map_or_else(|errno| errno.0, |_| 0);
     let told = [errno.to_ne_bytes(), std::process::id().to_ne_bytes()].concat();
     let (Ok((guard, staff, processes)), Ok(())) = (ready, talk.write_all(&told)) else {
@@ -147,8 +104,8 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     identity::look_for_proc(&features);
     probe(talk.as_fd())?;
     let process = sys::peer(talk.as_fd())?;
-    let (effective, permitted) = options.capabilities.ok_or(Errno::INVAL)?;
-    let (user, group) = options.acts_as.ok_or(Errno::INVAL)?;
+    let (effective, permitted) = options.capabilities;
+    let (user, group) = options.acts_as;
     sys::setfsgid(group);
     sys::setfsuid(user);
     // What its process is permitted it takes to reach one whose users differ from each other. For calls it assumes no more
@@ -170,9 +127,9 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
         signals_confined: false,
         started: AtomicBool::new(true),
     };
-    let initial = Initial::default();
+    let initial = &options.initial;
     let processes = Processes::new(descriptors, false, initial.passes.clone())?;
-    processes.begin_with(process, &initial)?;
+    processes.begin_with(process, initial)?;
     // It was started on one CPU.
     if let Ok((cpus, words)) = sys::affinity(process) {
         let _ = sys::set_affinity(0, &cpus[..words]);

@@ -281,7 +281,7 @@ impl Step {
 /// # Errors
 /// When the program cannot be started at all; what it does afterwards is its own.
 pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
-    if sys::is_in_capability_mode() {
+    if crate::attach::is_entered() {
         return Err(LaunchError::OtherListener);
     }
     let program = find(&launch.program, &launch.env)?;

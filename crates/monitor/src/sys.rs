@@ -994,19 +994,6 @@ fn raise_limit(resource: impl Into<i64>) -> Result<libc::rlimit, Errno> {
     Ok(was)
 }
 
-/// Whether a monitor serves this process already: it answers a call that no kernel knows.
-pub fn is_in_capability_mode() -> bool {
-    let mut mode = 0u32;
-    let Some(number) = policy::by_name("cap_getmode").and_then(|call| call.x86_64) else { return false };
-    loop {
-        match check(syscall!(number, &raw mut mode)) {
-            // A signal came before the monitor had taken the call.
-            Err(Errno::INTR) => {}
-            result => return result.is_ok() && mode == 1,
-        }
-    }
-}
-
 /// No dumps of core, from now on.
 pub fn forbid_core() -> Result<(), Errno> {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -1,4 +1,5 @@
-//! A process puts itself into capability mode: its own side of it. The other side is [`crate::attached`].
+//! A process gives itself a monitor, and enters capability mode with that, or limits descriptors: its own side of it. The
+//! other side is [`crate::attached`].
 //!
 //! What is at stake is that everything happens or nothing, that nothing is left behind, and that whatever other threads
 //! do meanwhile (hold the allocator's lock, fork, exec, wait for children), it works. So, in this order:
@@ -11,118 +12,79 @@
 //!    secrets or memory. Its parent, the *go-between*, ends at once: it is nobody's child that could be waited for.
 //! 3. When the monitor has said that it is ready, the helper installs the filter on all threads, and the *keeper*, a
 //!    process that shares the helper's descriptor table but was made before the filter, hands the listener over.
+//!
+//! A process that has a monitor already asks that.
+//!
+//! - `passes`: what the filter lets through
+//! - `options`: what the monitor is told
+//! - `pseudo`: how a monitor is asked
+//! - `error`: what can go wrong
+//! - `raw`: system calls where no C library is to be disturbed
 
+mod error;
+pub(crate) mod options;
+mod passes;
+pub mod pseudo;
 mod raw;
 
-use crate::attached;
 use crate::errno::Errno;
 use crate::features::{FILTERS, KILLABLE_WAIT, Lacking};
 use crate::identity;
 use crate::sys::{self, CapHeader, Capabilities, Fprog};
+use crate::tables::Initial;
+pub use error::{AttachError, EnterError, Refused};
+use options::Options;
 use raw::call;
+use rights::{Limits, Rights};
 use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
-/// How a process enters capability mode.
+/// How a process gets a monitor, and enters capability mode.
 ///
 /// ```no_run
-/// use monitor::attach::Attach;
+/// use monitor::attach::{Attach, Compiled};
+/// use rights::{Limits, Right, Rights};
 ///
 /// // The executable of the monitor, and the filter: crates/image has them.
-/// let (image, filter): (&[u8], &[filter::Insn]) = (&[], &[]);
-/// Attach { image, filter, libraries: Vec::new() }.enter()?;
-/// # Ok::<(), monitor::attach::EnterError>(())
+/// let (image, filter): (&[u8], Compiled) = (&[], Compiled { passes: &[], program: &[] });
+/// let read = Limits::of(Rights::of(&[Right::READ]));
+/// Attach { image, filter, libraries: Vec::new(), limits: vec![(0, read)], ordinary: false }.enter()?;
+/// # Ok::<(), monitor::attach::AttachError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Attach {
     /// The monitor, a static executable.
     pub image: &'static [u8],
     /// The filter where there is nothing special about it.
-    pub filter: &'static [filter::Insn],
+    pub filter: Compiled,
     /// Directories from which dynamically linked programs, when they are started by descriptor, may take their loader and
     /// their libraries, by absolute paths: names with `.so` in them, to be read. FreeBSD's LD_LIBRARY_PATH_FDS.
     pub libraries: Vec<PathBuf>,
+    /// What descriptors are limited to, by their numbers, each of which comes once. Whatever is not limited there, be it
+    /// rights or commands, is left as it is.
+    pub limits: Vec<(i32, Limits)>,
+    /// Only to limit, and not to enter capability mode.
+    pub ordinary: bool,
 }
 
-/// Why a process could not enter capability mode. Nothing has changed then, but for [`EnterError::Unattended`].
+/// A filter that is compiled beforehand, for capability mode.
 ///
 /// ```
-/// use monitor::attach::EnterError;
+/// use monitor::attach::Compiled;
+/// use rights::Rights;
 ///
-/// let error = EnterError::Kernel { feature: "seccomp filters", release: "3.5" };
-/// assert!(error.to_string().contains("Linux 3.5"));
+/// let nothing = Compiled { passes: &[(0, Rights::NONE)], program: &[] };
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EnterError {
-    /// The process is under another supervisor's seccomp listener.
-    #[error(
-        "already under another seccomp listener (a container's supervisor, a tracer): the kernel has room for one"
-    )]
-    OtherListener,
-    /// Some thread has seccomp filters that the calling thread has not, so that one filter for all is refused.
-    #[error(
-        "another thread has seccomp filters that this thread has not: enter before they are installed, or install them \
-         on all threads"
-    )]
-    OtherFilters,
-    /// The process has an io_uring that a thread of the kernel's polls (IORING_SETUP_SQPOLL): what is put there is carried out
-    /// by that thread, and no filter sees it.
-    #[error(
-        "the process has an io_uring with IORING_SETUP_SQPOLL, which no filter sees: close it before entering"
-    )]
-    PolledRing,
-    /// The process has unshared its pid namespace, but nobody lives in the new one: a monitor would have to be its init.
-    #[error(
-        "the process has unshared its pid namespace for its children: fork first, and enter in the child"
-    )]
-    PidNamespace,
-    /// The kernel lacks something that there is no way around.
-    #[error("this kernel lacks {feature}, which came with Linux {release}")]
-    Kernel {
-        /// What it is called.
-        feature: &'static str,
-        /// The release that has it.
-        release: &'static str,
-    },
-    /// The filter is on, but the monitor could not be given its end of it: the process is in capability mode, and
-    /// everything that is not decided by the filter alone fails with ENOSYS. It should end. Somebody has killed the monitor at
-    /// this very moment.
-    #[error("the process is in capability mode without a monitor, and should end: {}", Errno(*errno))]
-    Unattended {
-        /// What the kernel said.
-        errno: i32,
-    },
-    /// Something else failed.
-    #[error("{step}: {}", Errno(*errno))]
-    System {
-        /// What was being done.
-        step: &'static str,
-        /// What the kernel said.
-        errno: i32,
-    },
-}
-
-impl EnterError {
-    /// The nearest errno, for interfaces that have nothing else.
-    ///
-    /// ```
-    /// assert_eq!(monitor::attach::EnterError::OtherListener.errno(), 16); // EBUSY
-    /// ```
-    pub fn errno(&self) -> i32 {
-        match self {
-            EnterError::OtherListener => libc::EBUSY,
-            EnterError::OtherFilters => libc::ESRCH,
-            EnterError::PolledRing => libc::EBUSY,
-            EnterError::PidNamespace => libc::EINVAL,
-            EnterError::Kernel { .. } => libc::ENOSYS,
-            EnterError::System { errno, .. } | EnterError::Unattended { errno } => *errno,
-        }
-    }
+#[derive(Debug, Clone, Copy)]
+pub struct Compiled {
+    /// What it lets through.
+    pub passes: &'static [(u32, Rights)],
+    /// The program.
+    pub program: &'static [filter::Insn],
 }
 
 /// Whether the process is in capability mode, as its monitor says: FreeBSD's `cap_getmode(2)`.
@@ -131,7 +93,25 @@ impl EnterError {
 /// assert!(!monitor::attach::is_entered());
 /// ```
 pub fn is_entered() -> bool {
-    sys::is_in_capability_mode()
+    pseudo::mode() == Ok(true)
+}
+
+/// Whether the process has a monitor, which it has in capability mode, and from the first limit on.
+///
+/// ```
+/// assert!(!monitor::attach::has_monitor());
+/// ```
+pub fn has_monitor() -> bool {
+    pseudo::mode().is_ok()
+}
+
+/// Whether there is a descriptor of this number.
+///
+/// ```
+/// assert!(!monitor::attach::is_open(-1));
+/// ```
+pub fn is_open(number: i32) -> bool {
+    call!(SYS_fcntl, number, libc::F_GETFD).is_ok()
 }
 
 /// Whether a thread of the kernel's polls an io_uring for this process: it is one of its threads.
@@ -197,6 +177,8 @@ struct Work<'p> {
     argv: *const *const c_char,
     filter: Fprog<'p>,
     capabilities: Capabilities,
+    /// Whether the process stays in ordinary mode.
+    ordinary: bool,
     stacks: Stacks,
     /// What the helper has opened, by number in its table.
     memory: AtomicI32,
@@ -275,30 +257,69 @@ impl Work<'_> {
 }
 
 impl Attach {
-    /// Puts the whole process, every thread, into capability mode; or, on failure, none. Entering again succeeds.
+    /// Puts the whole process, every thread, into capability mode, with these limits; or, on failure, none. Entering again
+    /// succeeds. A process that has no monitor yet gets one.
     ///
     /// The process becomes dumpable, so that the monitor can reach it, and gets no_new_privs, so that set-id programs are
     /// plain programs to it.
     ///
     /// # Errors
-    /// See [`EnterError`].
-    pub fn enter(&self) -> Result<(), EnterError> {
+    /// See [`EnterError`], and [`Refused`] for limits.
+    pub fn enter(&self) -> Result<(), AttachError> {
         let _turn = Turn::take();
-        if is_entered() {
+        if let Ok(entered) = pseudo::mode() {
+            return self.ask_monitor(entered);
+        }
+        for &(descriptor, _) in &self.limits {
+            if !is_open(descriptor) {
+                return Err(refused(descriptor)((pseudo::RIGHTS, libc::EBADF)));
+            }
+        }
+        Ok(self.attach()?)
+    }
+
+    /// Limits and enters with the monitor that the process has. What fails, fails before anything has changed, unless another
+    /// thread limits the same descriptors meanwhile.
+    fn ask_monitor(&self, entered: bool) -> Result<(), AttachError> {
+        let enters = !entered && !self.ordinary;
+        if enters && !self.libraries.is_empty() {
+            return Err(EnterError::LateLibraries.into());
+        }
+        for (descriptor, limits) in &self.limits {
+            pseudo::check(*descriptor, limits).map_err(refused(*descriptor))?;
+        }
+        for (descriptor, limits) in &self.limits {
+            pseudo::limit(*descriptor, limits).map_err(refused(*descriptor))?;
+        }
+        if !enters {
             return Ok(());
         }
+        let core = core_limit();
+        let entered = forbid_core(&core).map_err(|errno| Step::Access.error(errno)).and_then(|()| {
+            pseudo::enter().map_err(|errno| EnterError::System { step: "asking the monitor", errno })
+        });
+        if entered.is_err() {
+            let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const core, 0);
+        }
+        Ok(entered?)
+    }
+
+    /// Gives the process a monitor.
+    fn attach(&self) -> Result<(), EnterError> {
         if polls_ring() {
             return Err(EnterError::PolledRing);
         }
         let capabilities = sys::capabilities().map_err(|Errno(errno)| Step::Clone.error(errno))?;
-        let program = self.program();
-        let args = self.arguments(&capabilities)?;
+        let passes = passes::of_this_process(&self.limits, self.ordinary);
+        let program = self.program(&passes);
+        let args = self.arguments(&capabilities, passes)?;
         let argv: Vec<*const c_char> = args.iter().map(|arg| arg.as_ptr()).chain([ptr::null()]).collect();
         let work = Work {
             image: self.image,
             argv: argv.as_ptr(),
             filter: Fprog::of(&program),
             capabilities,
+            ordinary: self.ordinary,
             stacks: Stacks::new().map_err(|errno| Step::Clone.error(errno))?,
             memory: AtomicI32::new(-1),
             ours: AtomicI32::new(-1),
@@ -331,32 +352,42 @@ impl Attach {
         }
     }
 
-    /// What is denied is asked about where a path may be one of a library.
-    fn program(&self) -> Cow<'static, [filter::Insn]> {
-        if self.libraries.is_empty() {
-            return self.filter.into();
+    /// What is denied is asked about where a path may be one of a library, and in ordinary mode, where nothing is denied.
+    fn program(&self, passes: &[(u32, Rights)]) -> Cow<'static, [filter::Insn]> {
+        let audit = self.ordinary || !self.libraries.is_empty();
+        if !audit && passes == self.filter.passes {
+            return self.filter.program.into();
         }
-        let passes = vec![(0, rights::Rights::ALL)];
-        filter::compile(&filter::Profile { hosted: false, audit: true, passes }).into()
+        filter::compile(&filter::Profile { hosted: false, audit, passes: passes.to_vec() }).into()
     }
 
-    fn arguments(&self, capabilities: &Capabilities) -> Result<Vec<CString>, EnterError> {
-        let without = std::env::var("PIMENTO_WITHOUT").unwrap_or_default();
-        let mut args = vec![
-            "pimento-monitor".into(),
-            format!("{}{without}", attached::WITHOUT),
-            format!("{}{:x},{:x}", attached::CAPABILITIES, capabilities.effective, capabilities.permitted),
-            format!("{}{:x},{:x}", attached::ACTS_AS, sys::fsuid(), sys::fsgid()),
-        ]
-        .into_iter()
-        .map(String::into_bytes)
-        .collect::<Vec<_>>();
-        for dir in &self.libraries {
-            let dir = std::path::absolute(dir).map_err(|_| NO_LIBRARIES)?;
-            args.push([attached::LIBRARY.as_bytes(), dir.as_os_str().as_bytes()].concat());
-        }
-        args.into_iter().map(|arg| CString::new(arg).map_err(|_| NO_LIBRARIES)).collect()
+    fn arguments(
+        &self,
+        capabilities: &Capabilities,
+        passes: Vec<(u32, Rights)>,
+    ) -> Result<Vec<CString>, EnterError> {
+        let libraries: Result<Vec<PathBuf>, _> = self.libraries.iter().map(std::path::absolute).collect();
+        let mut limits = self.limits.clone();
+        limits.sort_by_key(|(number, _)| *number);
+        let options = Options {
+            without: std::env::var("PIMENTO_WITHOUT").unwrap_or_default(),
+            capabilities: (capabilities.effective, capabilities.permitted),
+            acts_as: (sys::fsuid(), sys::fsgid()),
+            libraries: libraries
+                .map_err(|_| NO_LIBRARIES)?
+                .into_iter()
+                .map(PathBuf::into_os_string)
+                .collect(),
+            initial: Initial { passes, limits, ordinary: self.ordinary },
+        };
+        let args = ["pimento-monitor".into()].into_iter().chain(options.args());
+        args.map(|arg| CString::new(arg.into_vec()).map_err(|_| NO_LIBRARIES)).collect()
     }
+}
+
+/// A limit of this descriptor that failed.
+fn refused(descriptor: i32) -> impl Fn(pseudo::Failed) -> AttachError {
+    move |(call, errno)| AttachError::Limit(Refused { call, descriptor, errno })
 }
 
 /// An empty path, or one with a NUL.
@@ -459,8 +490,7 @@ extern "C" fn help(argument: *mut c_void) -> c_int {
 
 fn enter_for_all(work: &Work) {
     let dumpable = call!(SYS_prctl, libc::PR_GET_DUMPABLE).unwrap_or(1);
-    let mut core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, 0, &raw mut core);
+    let core = core_limit();
     if let Err((step, errno)) = attach(work, &core) {
         work.fail(step, errno);
         let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const core, 0);
@@ -473,6 +503,19 @@ fn enter_for_all(work: &Work) {
     let orders = if work.has_failed() { GO } else { HAND_OVER };
     set(&work.orders, orders);
     wait_while(&work.keeper, |alive| alive != 0);
+}
+
+/// How large a core may be.
+fn core_limit() -> libc::rlimit {
+    let mut core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, 0, &raw mut core);
+    core
+}
+
+/// A core would be written by a path. Capability mode lets nobody raise the limit again.
+fn forbid_core(was: &libc::rlimit) -> Result<(), i32> {
+    let none = libc::rlimit { rlim_cur: 0, ..*was };
+    call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map(drop)
 }
 
 /// Keeps this thread, and what it starts, on the CPU that it is on: they wait for one another, and to wake an idle CPU takes
@@ -557,9 +600,9 @@ fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
         return Err((Step::Start, errno));
     }
     let at = |step| move |errno| (step, errno);
-    // A core would be written by a path. Capability mode lets nobody raise the limit again.
-    let none = libc::rlimit { rlim_cur: 0, ..*core };
-    call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map_err(at(Step::Access))?;
+    if !work.ordinary {
+        forbid_core(core).map_err(at(Step::Access))?;
+    }
     let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
     call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
     const TSYNC_ESRCH: libc::c_ulong = 1 << 4;
