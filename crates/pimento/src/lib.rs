@@ -1,4 +1,4 @@
-//! Capsicum for stock Linux: capability mode for unprivileged processes, without a patched kernel.
+//! Capsicum for stock Linux: capability mode and capabilities for unprivileged processes, without a patched kernel.
 //!
 //! A program sandboxes itself: it opens what it needs, and [enters](enter) capability mode, after which it can use what it
 //! has open and reach nothing else.
@@ -13,6 +13,18 @@
 //! input.read_to_end(&mut bytes)?;
 //! io::stdout().write_all(&bytes)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it has open it can [limit](limit) too: a descriptor's *rights* say what it is good for, in capability mode and outside of
+//! it. With [`Limits`] all that happens at once:
+//!
+//! ```no_run
+//! use pimento::{Limits, Right, Rights};
+//!
+//! let input = std::fs::File::open("untrusted.gz")?;
+//! // The input can be read, standard output written; neither can be truncated, mapped or chmodded.
+//! Limits::new().stdio().fd(&input, Rights::of(&[Right::READ, Right::FSTAT])).enter()?;
+//! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! Or it starts an ordinary program in capability mode, with the directories that it is given and nothing else, as
@@ -60,11 +72,15 @@
 
 #[cfg(target_os = "freebsd")]
 mod freebsd;
+mod limit;
+mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
 mod mode;
 
+pub use limit::{LimitError, fcntls, ioctls, limit, limit_fcntls, limit_ioctls, rights};
+pub use limits::Limits;
 pub use mode::{Enter, EnterError, Mode, enter, mode, sandboxed};
 #[cfg(target_os = "linux")]
 pub use monitor::launch;
-pub use rights::{Right, Rights};
+pub use rights::{FcntlRights, IoctlLimit, Right, Rights};
