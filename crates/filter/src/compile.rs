@@ -4,7 +4,7 @@ use crate::arch::Arch;
 use crate::assemble::assemble;
 use crate::graph::{Graph, NodeId, Ranges, Test, Word};
 use crate::insn::{Action, Insn, MAX_INSNS};
-use policy::{Arg, Call, Command, Cond, Namespace, Need, Verdict};
+use policy::{Arg, Call, Command, Namespace, Need, Verdict};
 use rights::{ECAPMODE, Rights};
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ pub struct Profile {
 
 /// Calls worth comparing the number with first, in this order, when what becomes of them depends on their arguments.
 /// (What depends on the number alone, the kernel remembers by number, and runs no program.)
-const HOT: &[&str] = &["read", "write", "lseek", "pread64", "pwrite64", "fstat", "futex"];
+pub(crate) const HOT: &[&str] = &["read", "write", "lseek", "pread64", "pwrite64", "fstat"];
 
 /// How many comparisons a hot call's check may have to get a copy of its own, which saves a jump.
 const HOT_COPY: usize = 16;
@@ -197,7 +197,7 @@ impl<'a> Compiler<'a> {
                 let last = self.verdict(call, last, extra);
                 rules.iter().rev().fold(last, |otherwise, rule| {
                     let then = self.verdict(call, &rule.then, extra);
-                    self.all(rule.when, then, otherwise)
+                    self.graph.all(rule.when, then, otherwise)
                 })
             }
             Verdict::Command(namespace) => self.commands(call, namespace),
@@ -211,39 +211,13 @@ impl<'a> Compiler<'a> {
             let decision = self.command(call, command);
             decided.push((command.value, decision));
         }
-        self.keyed(namespace.key, &decided, unknown)
+        self.graph.keyed(namespace.key, &decided, unknown)
     }
 
     fn command(&mut self, call: &Call, command: &Command) -> NodeId {
         let verdict =
             if self.hosted { command.hosted.as_ref().unwrap_or(&command.verdict) } else { &command.verdict };
         self.verdict(call, verdict, command.needs)
-    }
-
-    /// Searches by one argument of the key after another. Of two entries with a value, the last counts.
-    fn keyed(&mut self, key: &[u8], decided: &[(u64, NodeId)], unknown: NodeId) -> NodeId {
-        let Some((&arg, rest)) = key.split_first() else { return unknown };
-        let shift = 32 * rest.len() as u32;
-        let word = |value: u64| u32::try_from(value >> shift).ok();
-        let mut ranges = Ranges::all(unknown);
-        for (i, &(value, decision)) in decided.iter().enumerate() {
-            let Some(first) = word(value) else { continue };
-            let decision = if rest.is_empty() {
-                decision
-            } else if decided[..i].iter().any(|&(other, _)| word(other) == Some(first)) {
-                continue;
-            } else {
-                let below = (1 << shift) - 1;
-                let group: Vec<_> = decided
-                    .iter()
-                    .filter(|&&(other, _)| word(other) == Some(first))
-                    .map(|&(other, decision)| (other & below, decision))
-                    .collect();
-                self.keyed(rest, &group, unknown)
-            };
-            ranges.set(first, decision);
-        }
-        self.graph.search(Word::low(arg), &ranges)
     }
 
     /// Allowed if what each descriptor lets through covers what is needed of it. Otherwise the monitor, which knows
@@ -276,7 +250,10 @@ impl<'a> Compiler<'a> {
         for (from, rights) in &passes.0 {
             let missing = |need: &&Need| !rights.contains(&need.rights);
             let decision = if rights.contains(&extra) {
-                needs.iter().filter(missing).fold(then, |then, need| self.all(need.when, self.ask, then))
+                needs
+                    .iter()
+                    .filter(missing)
+                    .fold(then, |then, need| self.graph.all(need.when, self.ask, then))
             } else {
                 self.ask
             };
@@ -285,38 +262,9 @@ impl<'a> Compiler<'a> {
         // A C int: its low half. A negative one is no descriptor, and falls into the last range.
         self.graph.search(Word::low(arg), &ranges)
     }
-
-    /// To `yes` if all conditions hold, else to `no`.
-    fn all(&mut self, conditions: &[Cond], yes: NodeId, no: NodeId) -> NodeId {
-        conditions.iter().rev().fold(yes, |yes, condition| {
-            if condition.not { self.equal(condition, no, yes) } else { self.equal(condition, yes, no) }
-        })
-    }
-
-    /// To `yes` if the argument's masked value is the condition's.
-    fn equal(&mut self, condition: &Cond, yes: NodeId, no: NodeId) -> NodeId {
-        let &Cond { arg, mask, is, .. } = condition;
-        let high = self.word(Word::high(arg), (mask >> 32) as u32, (is >> 32) as u32, yes, no);
-        self.word(Word::low(arg), mask as u32, is as u32, high, no)
-    }
-
-    fn word(&mut self, word: Word, mask: u32, is: u32, yes: NodeId, no: NodeId) -> NodeId {
-        if is & !mask != 0 {
-            no
-        } else if mask == 0 {
-            yes
-        } else if is == 0 && mask != u32::MAX {
-            // Bits can be tested in place, without masking them out.
-            self.graph.branch(word, Test::AnyOf(mask), no, yes)
-        } else if mask.is_power_of_two() {
-            self.graph.branch(word, Test::AnyOf(mask), yes, no)
-        } else {
-            self.graph.branch(word.masked(mask), Test::Is(is), yes, no)
-        }
-    }
 }
 
-fn errno(error: i32) -> Action {
+pub(crate) fn errno(error: i32) -> Action {
     // The kernel's own ceiling for an errno.
     Action::Errno(error.clamp(0, 4095) as u16)
 }

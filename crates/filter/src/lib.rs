@@ -2,7 +2,8 @@
 //! and reads such programs: [`check`] as the kernel does before it takes one, [`run`] as it does at each call.
 //!
 //! The steps, a module each: the table's rows become one decision graph in which equal decisions are one node
-//! (`compile`, `graph`), and the graph becomes instructions (`assemble`). Pure: no I/O.
+//! (`compile`, `graph`), and the graph becomes instructions (`assemble`). A descriptor that is limited afterwards gets a
+//! small program of its own, which is stacked on the first (`narrow`). Pure: no I/O.
 //!
 //! ```
 //! use filter::{Action, Data, Profile};
@@ -22,6 +23,7 @@ mod describe;
 mod graph;
 mod insn;
 mod interpret;
+mod narrow;
 #[cfg(test)]
 mod tests;
 
@@ -30,3 +32,4 @@ pub use compile::{Profile, compile, compile_for};
 pub use describe::describe;
 pub use insn::{Action, Insn, MAX_INSNS};
 pub use interpret::{Data, Invalid, Run, check, constant, run};
+pub use narrow::{narrow, narrow_for};

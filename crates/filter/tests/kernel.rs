@@ -2,7 +2,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use filter::{Action, Data, Insn, Profile};
-use rights::{Right, Rights};
+use rights::{Limits, Right, Rights};
 use std::ptr;
 
 /// Stands for USER_NOTIF, since nobody listens.
@@ -34,8 +34,19 @@ struct Outcome {
 
 /// Makes these calls in a child under this program. The child does nothing else but exit.
 fn under(program: &[Insn], calls: &[Data], perform: fn(&Data) -> i32) -> Outcome {
+    under_all(&[program], calls, perform)
+}
+
+/// The same under several programs, the first of which comes first.
+fn under_all(programs: &[&[Insn]], calls: &[Data], perform: fn(&Data) -> i32) -> Outcome {
     let bytes = calls.len() * size_of::<i32>();
-    let fprog = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut().cast() };
+    let fprogs: Vec<_> = programs
+        .iter()
+        .map(|program| libc::sock_fprog {
+            len: program.len() as u16,
+            filter: program.as_ptr().cast_mut().cast(),
+        })
+        .collect();
     let mut status = 0;
     // SAFETY: a new mapping, at no address of ours, shared with the child; checked before it is used.
     let shared = unsafe {
@@ -44,15 +55,18 @@ fn under(program: &[Insn], calls: &[Data], perform: fn(&Data) -> i32) -> Outcome
     };
     assert_ne!(shared, libc::MAP_FAILED);
     // SAFETY: the child of a process with threads makes nothing but system calls: no allocation, no lock. It writes
-    // within the mapping only. `fprog` points to a live program of that length, `Insn` having sock_filter's layout.
+    // within the mapping only. Each `fprog` points to a live program of that length, `Insn` having sock_filter's layout.
     unsafe {
         let child = libc::fork();
         assert!(child >= 0);
         if child == 0 {
-            if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-                || libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &fprog) != 0
-            {
+            if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
                 libc::_exit(1);
+            }
+            for fprog in &fprogs {
+                if libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, fprog) != 0 {
+                    libc::_exit(1);
+                }
             }
             for (i, call) in calls.iter().enumerate() {
                 shared.cast::<i32>().add(i).write_volatile(perform(call));
@@ -128,54 +142,92 @@ fn the_32_bit_way_in_is_refused() {
     );
 }
 
-#[test]
-fn the_kernel_decides_as_the_interpreter_does() {
-    let read = Rights::of(&[Right::READ]);
-    let limited = vec![(0, read), (1, Rights::of(&[Right::PWRITE])), (3, Rights::ALL), (7, Rights::NONE)];
-    // A deterministic sequence is enough: what is compared is two machines, not two policies.
+/// The program, but that nothing which it lets through or asks about happens: the child can leave, and add filters.
+fn harmless(program: &[Insn]) -> Vec<Insn> {
+    let marked =
+        replace(program, &[(Action::Notify, Action::Errno(ASKED)), (Action::Allow, Action::Errno(ALLOWED))]);
+    let mut harmless = vec![Insn { code: 0x20, jt: 0, jf: 0, k: 0 }];
+    for number in NEEDED {
+        harmless.push(Insn { code: 0x15, jt: 0, jf: 1, k: number });
+        harmless.push(Insn { code: 0x06, jt: 0, jf: 0, k: Action::Allow.into() });
+    }
+    harmless.extend(marked);
+    harmless
+}
+
+/// What the child calls itself.
+const NEEDED: [u32; 2] = [libc::SYS_exit_group as u32, libc::SYS_seccomp as u32];
+
+/// Any call with any arguments, small ones mostly. A deterministic sequence is enough: what is compared is two
+/// machines, not two policies.
+fn any_calls() -> Vec<Data> {
     let mut state = 1u64;
     let mut random = move |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    for hosted in [false, true] {
-        let program = filter::compile(&Profile { hosted, audit: false, passes: limited.clone() });
-        let marked = replace(
-            &program,
-            &[(Action::Notify, Action::Errno(ASKED)), (Action::Allow, Action::Errno(ALLOWED))],
-        );
-        // The child must be able to leave. Whatever else it calls, nothing happens.
-        let mut harmless = vec![
-            Insn { code: 0x20, jt: 0, jf: 0, k: 0 },
-            Insn { code: 0x15, jt: 0, jf: 1, k: libc::SYS_exit_group as u32 },
-            Insn { code: 0x06, jt: 0, jf: 0, k: Action::Allow.into() },
-        ];
-        harmless.extend(marked);
-        let mut calls = Vec::new();
-        for nr in (0..600).chain(0x4341_4ffc..0x4341_5014).chain(0x4000_0000..0x4000_0010) {
-            for _ in 0..40 {
-                let args = std::array::from_fn(|_| match random(8) {
-                    0 => random(u64::MAX) << 32 | random(1 << 32),
-                    1 => u64::MAX << random(64),
-                    2 => -100i32 as u32 as u64,
-                    3 => random(64) << 32,
-                    _ => random(48),
-                });
-                if nr != libc::SYS_exit_group as u32 && !UNFILTERED.contains(&nr) {
-                    calls.push(Data::call(nr, args));
-                }
+    let mut calls = Vec::new();
+    for nr in (0..600).chain(0x4341_4ffc..0x4341_5014).chain(0x4000_0000..0x4000_0010) {
+        for _ in 0..40 {
+            let args = std::array::from_fn(|_| match random(8) {
+                0 => random(u64::MAX) << 32 | random(1 << 32),
+                1 => u64::MAX << random(64),
+                2 => -100i32 as u32 as u64,
+                3 => random(64) << 32,
+                _ => random(48),
+            });
+            if !NEEDED.contains(&nr) && !UNFILTERED.contains(&nr) {
+                calls.push(Data::call(nr, args));
             }
         }
-        let outcome = under(&harmless, &calls, syscall);
+    }
+    calls
+}
+
+fn errno_of(action: Action) -> i32 {
+    i32::from(match action {
+        Action::Allow => ALLOWED,
+        Action::Notify => ASKED,
+        Action::Errno(errno) => errno,
+        other => panic!("{other:?}"),
+    })
+}
+
+fn limited() -> Vec<(u32, Rights)> {
+    let read = Rights::of(&[Right::READ]);
+    vec![(0, read), (1, Rights::of(&[Right::PWRITE])), (3, Rights::ALL), (7, Rights::NONE)]
+}
+
+#[test]
+fn the_kernel_decides_as_the_interpreter_does() {
+    for hosted in [false, true] {
+        let program = filter::compile(&Profile { hosted, audit: false, passes: limited() });
+        let calls = any_calls();
+        let outcome = under(&harmless(&program), &calls, syscall);
         assert_eq!(outcome.status, 0);
         for (call, errno) in calls.iter().zip(outcome.errnos) {
-            let interpreted = match filter::run(&program, call).action {
-                Action::Allow => ALLOWED,
-                Action::Notify => ASKED,
-                Action::Errno(errno) => errno,
-                other => panic!("{other:?}"),
-            };
-            assert_eq!(errno, i32::from(interpreted), "{call:x?}");
+            assert_eq!(errno, errno_of(filter::run(&program, call).action), "{call:x?}");
         }
     }
+}
+
+#[test]
+fn descriptors_narrowed_later_are_refused_and_nothing_else_changes() {
+    let main = filter::compile(&strict(limited()));
+    let narrow = [(4, Limits::of(Rights::NONE)), (5, Limits::of(Rights::of(&[Right::WRITE, Right::FSTAT])))]
+        .map(|(number, to)| filter::narrow(number, &to));
+    let mut calls = any_calls();
+    for number in (0..470).filter(|number| !NEEDED.contains(number) && !UNFILTERED.contains(number)) {
+        calls.extend([3, 4, 5].map(|fd| Data::call(number, [fd; 6])));
+    }
+    let outcome = under_all(&[&harmless(&main), &narrow[0], &narrow[1]], &calls, syscall);
+    assert_eq!(outcome.status, 0);
+    let mut refused = 0;
+    for (call, errno) in calls.iter().zip(outcome.errnos) {
+        let narrowed = narrow.iter().any(|program| filter::run(program, call).action != Action::Allow);
+        refused += usize::from(narrowed);
+        let expected = if narrowed { 1093 } else { errno_of(filter::run(&main, call).action) };
+        assert_eq!(errno, expected, "{call:x?}");
+    }
+    assert!(refused > 50, "only {refused} calls were refused");
 }

@@ -7,7 +7,7 @@ use crate::{Arch, Data, Profile, check, run};
 use policy::{Arg, Call, Command, Cond, Namespace, Need, Op, Rule, Verdict};
 use proptest::prelude::*;
 use proptest::sample::select;
-use rights::{Right, Rights};
+use rights::{FcntlRights, IoctlLimit, Limits, Right, Rights};
 
 /// The table's types want what lives forever; a test may leak it.
 fn forever<T>(items: Vec<T>) -> &'static [T] {
@@ -23,6 +23,33 @@ pub fn rights() -> impl Strategy<Value = Rights> {
         3 => Just(Rights::ALL),
         6 => prop::collection::vec(select(some.to_vec()), 1..4).prop_map(|set| Rights::of(&set)),
     ]
+}
+
+/// Any limits: of the rights, and of what remains of the commands.
+pub fn limits() -> impl Strategy<Value = Limits> {
+    let ioctls = prop_oneof![
+        2 => Just(IoctlLimit::ALL),
+        1 => Just(IoctlLimit::NONE),
+        3 => prop::collection::vec(select(vec![0x5401u32, 0x541b, 0x5421, 0x5413, 0x8903, 0xc020_660b]), 0..4)
+            .prop_map(|list| IoctlLimit::list(list).unwrap()),
+    ];
+    let fcntls = prop_oneof![2 => Just(0x78u32), 1 => (0u32..16).prop_map(|bits| bits << 3)];
+    let rights = prop_oneof![
+        2 => rights(),
+        // Few things missing.
+        1 => rights().prop_map(|rights| Rights::ALL.difference(&rights)),
+        2 => prop::collection::vec(any::<bool>(), rights::RIGHTS.len()).prop_map(|held| {
+            let rows = rights::RIGHTS.iter().zip(held).filter(|(_, held)| *held);
+            Rights::of(&rows.map(|(row, _)| row.right).collect::<Vec<_>>())
+        }),
+    ];
+    (rights, ioctls, fcntls).prop_map(|(rights, ioctls, fcntls)| {
+        let mut limits = Limits::of(rights);
+        // Where the right itself is gone, so are its commands, and there is nothing to take.
+        let _ = limits.narrow_ioctls(ioctls);
+        let _ = limits.narrow_fcntls(FcntlRights::from_bits(fcntls).unwrap());
+        limits
+    })
 }
 
 /// Any profile with up to six ranges, the borders at small numbers mostly.
@@ -88,14 +115,15 @@ fn when(then: BoxedStrategy<Verdict>) -> BoxedStrategy<Verdict> {
 
 fn command() -> BoxedStrategy<Verdict> {
     let verdict = prop_oneof![2 => simple(), 1 => when(simple())].boxed();
-    let command = (word(), verdict.clone(), prop::option::of(verdict), rights()).prop_map(
-        |(value, verdict, hosted, needs)| Command {
+    let fcntl = prop::option::of(select(vec![FcntlRights::GETFL, FcntlRights::SETOWN]));
+    let command = (word(), verdict.clone(), prop::option::of(verdict), rights(), fcntl).prop_map(
+        |(value, verdict, hosted, needs, fcntl)| Command {
             name: "",
             value,
             verdict,
             hosted,
             needs,
-            fcntl: None,
+            fcntl,
             why: "",
         },
     );
@@ -117,9 +145,9 @@ fn number() -> impl Strategy<Value = u32> {
     prop_oneof![20 => 0u32..24, 2 => 0x4341_5000..0x4341_5004u32, 1 => 0x4000_0000..0x4000_0003u32, 1 => any::<u32>()]
 }
 
-fn call() -> impl Strategy<Value = Call> {
+pub fn call() -> impl Strategy<Value = Call> {
     (
-        select(vec!["", "read", "write", "lseek", "close"]),
+        select(vec!["", "read", "write", "lseek", "fstat"]),
         prop::option::weighted(0.9, number()),
         prop::option::weighted(0.9, number()),
         prop::collection::vec(arg(), 0..6).prop_map(forever),
@@ -138,7 +166,7 @@ fn call() -> impl Strategy<Value = Call> {
         })
 }
 
-fn data() -> impl Strategy<Value = Data> {
+pub fn data() -> impl Strategy<Value = Data> {
     let arch = prop_oneof![
         8 => Just(Arch::X86_64.audit()),
         8 => Just(Arch::Aarch64.audit()),

@@ -1,8 +1,8 @@
 //! What should become of a call, by walking the table as it is written. No graph, no search, no sharing.
 
 use crate::{Action, Arch, Data, Profile};
-use policy::{Arg, Call, Verdict};
-use rights::{ECAPMODE, Rights};
+use policy::{Arg, Call, Command, Verdict};
+use rights::{ECAPMODE, Limits, Rights};
 
 /// What the program for this table and profile has to return.
 pub fn expected(arch: Arch, calls: &[&Call], profile: &Profile, data: &Data) -> Action {
@@ -74,6 +74,67 @@ fn decide(call: &Call, verdict: &Verdict, extra: Rights, profile: &Profile, args
                 }
             }
             if extra.is_empty() { Action::Allow } else { Action::Notify }
+        }
+    }
+}
+
+/// What the program that limits this descriptor further has to return.
+pub fn narrowed(arch: Arch, calls: &[&Call], number: u32, to: &Limits, data: &Data) -> Action {
+    let call = calls.iter().find(|call| arch.number(call) == Some(data.nr));
+    match call {
+        Some(call)
+            if data.arch == arch.audit() && lacks(call, &call.verdict, None, number, to, &data.args) =>
+        {
+            Action::Errno(1093)
+        }
+        _ => Action::Allow,
+    }
+}
+
+/// Whether these limits on this descriptor lack what the call needs on it.
+fn lacks(
+    call: &Call,
+    verdict: &Verdict,
+    command: Option<(u64, &Command)>,
+    number: u32,
+    to: &Limits,
+    args: &[u64; 6],
+) -> bool {
+    match verdict {
+        Verdict::Allow | Verdict::Deny(_) | Verdict::Ask => false,
+        Verdict::When(rules, last) => {
+            let rule = rules.iter().find(|rule| rule.when.iter().all(|cond| cond.holds(args)));
+            lacks(call, rule.map_or(last, |rule| &rule.then), command, number, to, args)
+        }
+        Verdict::Command(namespace) => {
+            let value = namespace.value(args);
+            match namespace.find(value) {
+                Some(command) => lacks(call, &command.verdict, Some((value, command)), number, to, args),
+                None => lacks(call, &namespace.unknown, None, number, to, args),
+            }
+        }
+        Verdict::Descriptors => {
+            if call.args.iter().any(|arg| matches!(arg, Arg::Dir | Arg::Path(_))) {
+                return false;
+            }
+            let first = call.args.iter().position(|arg| matches!(arg, Arg::Fd(_)));
+            call.args.iter().enumerate().any(|(i, arg)| {
+                let Arg::Fd(needs) = arg else { return false };
+                if args[i] as u32 != number || number > i32::MAX as u32 {
+                    return false;
+                }
+                let own = needs
+                    .iter()
+                    .filter(|need| need.when.iter().all(|cond| cond.holds(args)))
+                    .any(|need| !to.rights().contains(&need.rights));
+                let of_command = first == Some(i)
+                    && command.is_some_and(|(value, command)| {
+                        !to.rights().contains(&command.needs)
+                            || command.fcntl.is_some_and(|right| !to.fcntls().contains(right))
+                            || call.name == "ioctl" && !to.ioctls().permits(value as u32)
+                    });
+                own || of_command
+            })
         }
     }
 }
