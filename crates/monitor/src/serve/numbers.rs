@@ -22,8 +22,9 @@ const TRIES: usize = 4096;
 
 /// What is put behind a number that is not to be used: nothing can be read from it or written to it.
 fn placeholder() -> Result<OwnedFd, Errno> {
-    // Neither for reading nor for writing, by an access mode that says so.
-    sys::open_path(c"/dev/null", libc::O_ACCMODE, 0).or_else(|_| sys::epoll())
+    // By an access mode that says so.
+    const NEITHER: i32 = 3;
+    sys::open_path(c"/dev/null", NEITHER, 0).or_else(|_| sys::epoll())
 }
 
 impl Service<'_> {
