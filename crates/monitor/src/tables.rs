@@ -57,6 +57,8 @@ pub struct State {
     going: Vec<(u32, i32)>,
     /// Copies whose owner has not shown itself.
     copies: Vec<Arc<Files>>,
+    /// Whether free low numbers have got placeholders.
+    pub used_up: bool,
     /// Whether several processes have it.
     shared: bool,
 }
@@ -173,6 +175,7 @@ impl Files {
                 limits: state.limits.clone(),
                 narrowed: state.narrowed.clone(),
                 parked: state.parked.clone(),
+                used_up: state.used_up,
                 ..State::default()
             }),
         });

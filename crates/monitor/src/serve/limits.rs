@@ -193,6 +193,7 @@ impl Service<'_> {
         if files.is_shared() || tables.is_split(self.caller.process()) {
             return Err(Errno::BUSY.into());
         }
+        self.use_up_low_numbers(&mut files);
         let filter = filter::narrow(number as u32, &limits);
         // Not later than the filter is there.
         files.set(number, limits);
@@ -202,9 +203,6 @@ impl Service<'_> {
             return Err(errno.into());
         }
         files.narrow(number, left.intersection(&permitted));
-        if files.is_saturated() {
-            self.use_up_low_numbers(&mut files);
-        }
         Ok(Answer::Given)
     }
 }

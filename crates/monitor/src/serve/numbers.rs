@@ -151,6 +151,7 @@ impl Service<'_> {
         if files.is_parked(number) {
             return Err(Errno::BADF.into());
         }
+        self.use_up_low_numbers(&mut files);
         let tables = self.caller.processes().tables();
         let stays = files.is_narrowed(number) || files.is_saturated() && tables.is_native(number);
         if !stays && !files.is_limited(number) {
@@ -173,8 +174,11 @@ impl Service<'_> {
         Ok(self.caller.put(&placeholder()?, number, false)?)
     }
 
-    /// So many filters are stacked that low numbers, which would need more of them, are not used again.
+    /// If so many filters are stacked that low numbers, which would need more of them, are not to be used again: sees to that.
     pub(super) fn use_up_low_numbers(&self, files: &mut State) {
+        if !files.is_saturated() || std::mem::replace(&mut files.used_up, true) {
+            return;
+        }
         let tables = self.caller.processes().tables();
         for number in tables.native() {
             if !files.is_parked(number) && self.is_closed(number) && self.replace(files, number).is_ok() {
@@ -213,6 +217,7 @@ impl Service<'_> {
         }
         // Numbers that are kept from being used are free then, and what is put there can be used for less than it might.
         files.unpark(range);
+        files.used_up = false;
         Ok(Answer::GoOn)
     }
 

@@ -110,6 +110,7 @@ impl Service<'_> {
         }
         let expected = Expected { program: (stat.st_dev, stat.st_ino), loader };
         self.caller.starts_program();
+        self.caller.processes().tables().starts_program(self.caller.process(), self.caller.tid());
         as_monitor(|| self.see_it_through(&expected))
     }
 
