@@ -7,7 +7,7 @@ use crate::listener::Answer;
 use crate::lookup::{Last, own_link};
 use crate::sys;
 use rights::{Right, Rights};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Their arguments' sizes: the only device controls that the monitor carries out itself, on a copy of what they read.
 const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
@@ -20,6 +20,12 @@ const F_GETOWN_EX: i32 = 16;
 const F_SETSIG: i32 = 10;
 const FIOASYNC: u32 = 0x5452;
 
+/// What carries another descriptor: in the argument, or at the start of what that points to.
+const FICLONE: u32 = 0x4004_9409;
+const FICLONERANGE: u32 = 0x4020_940d;
+const FIDEDUPERANGE: u32 = 0xc018_9436;
+
+const PREAD: Rights = Rights::of(&[Right::PREAD]);
 const NOTIFY: Rights = Rights::of(&[Right::NOTIFY]);
 
 /// A `struct f_owner_ex`: what kind of owner, and its number.
@@ -36,12 +42,47 @@ impl Service<'_> {
             FS_IOC_SETFLAGS => 4,
             FS_IOC_FSSETXATTR => 28,
             FIOASYNC => return self.tell_by_signal(None),
+            FICLONE => return self.clone_file(),
+            FICLONERANGE => return self.clone_range(),
+            FIDEDUPERANGE => return self.dedupe(),
             _ => return self.check(),
         };
         let fd = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
         let mut argument = [0; 64];
         self.caller.read(self.arg(2), &mut argument[..size])?;
         Ok(Answer::Value(sys::ioctl_in(fd.as_fd(), command, &argument)? as i64))
+    }
+
+    /// The source is the argument itself.
+    fn clone_file(&self) -> Served {
+        let source = self.int(2);
+        self.limited(source, PREAD)?;
+        let Some(mut files) = self.caller.files() else { return Err(Fail::outside("a file")) };
+        self.check_descriptors(&files)?;
+        if !files.limits(source).rights().contains(&PREAD) {
+            return Err(Errno::NOTCAPABLE.into());
+        }
+        self.goes(&mut files);
+        files.goes(self.caller.tid(), source);
+        Ok(Answer::GoOn)
+    }
+
+    /// The source is in memory: the monitor copies the range, on its own copies.
+    fn clone_range(&self) -> Served {
+        let mut argument = [0; 64];
+        self.caller.read(self.arg(2), &mut argument[..32])?;
+        let [a, b, c, d, ..] = argument;
+        let source = self.limited(i32::from_ne_bytes([a, b, c, d]), PREAD)?.0;
+        let fd = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
+        argument[..8].copy_from_slice(&i64::from(source.as_raw_fd()).to_ne_bytes());
+        Ok(Answer::Value(sys::ioctl_in(fd.as_fd(), FICLONERANGE, &argument)? as i64))
+    }
+
+    /// The destinations are in memory, any number of them: only where none of the caller's descriptors is limited. As if the file
+    /// system could not.
+    fn dedupe(&self) -> Served {
+        let limited = self.caller.files().is_some_and(|files| files.limited().next().is_some());
+        if limited { Err(Errno::OPNOTSUPP.into()) } else { self.check() }
     }
 
     pub(super) fn fcntl(&self) -> Served {

@@ -1,4 +1,4 @@
-//! Shared mappings: what a descriptor does not allow, is not to be had by raising the protection of what it was mapped for.
+//! Mappings: what a descriptor does not allow, is not to be had by raising the protection of what it was mapped for.
 //! The kernel knows only how the file was opened.
 
 use super::{Served, Service};
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 const MAP_SHARED: u64 = 1;
 const MAP_ANONYMOUS: u64 = 0x20;
+const PROT_ALL: i32 = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
 /// How long another thread's call is waited for.
 const LONG: Duration = Duration::from_secs(1);
 
@@ -24,21 +25,23 @@ impl Service<'_> {
         Some(standing.mappings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// `mmap` of a shared file, or of one that the filter does not vouch for.
+    /// `mmap` of a shared file, of one that is not to be read at first, or of one that the filter does not vouch for.
     pub(super) fn map(&self) -> Served {
         let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
         self.check_descriptors(&files)?;
         let (flags, number) = (self.arg(3), self.int(4));
         let limits = files.limits(number);
         self.goes(&mut files);
-        if flags & MAP_ANONYMOUS != 0 || flags & MAP_SHARED == 0 || limits.is_all() {
+        if flags & MAP_ANONYMOUS != 0 || limits.is_all() {
             return Ok(Answer::GoOn);
         }
-        let lacks = |right| !limits.rights().is_set(right);
-        let bars = [(Right::MMAP_W, libc::PROT_WRITE), (Right::MMAP_X, libc::PROT_EXEC)]
-            .into_iter()
-            .filter(|&(right, _)| lacks(right))
-            .fold(0, |bars, (_, protection)| bars | protection);
+        // A private mapping that is written to changes nothing but itself.
+        let written = if flags & MAP_SHARED != 0 { libc::PROT_WRITE } else { 0 };
+        let bars =
+            [(Right::MMAP_R, libc::PROT_READ), (Right::MMAP_W, written), (Right::MMAP_X, libc::PROT_EXEC)]
+                .into_iter()
+                .filter(|(right, _)| !limits.rights().is_set(*right))
+                .fold(0, |bars, (_, protection)| bars | protection);
         if bars == 0 {
             return Ok(Answer::GoOn);
         }
@@ -53,25 +56,30 @@ impl Service<'_> {
         Ok(Answer::GoOn)
     }
 
-    /// `mprotect` and `pkey_mprotect`, to something that can be written or executed.
+    /// `mprotect` and `pkey_mprotect`.
     pub(super) fn protect(&self) -> Served {
         let wanted = self.int(2);
-        self.unless_barred(|barred| wanted & barred != 0)
+        // What can be written or executed can be read.
+        let wanted = if wanted & PROT_ALL == 0 { 0 } else { wanted | libc::PROT_READ };
+        self.unless_barred(|shared, barred| {
+            let counts = if shared { PROT_ALL } else { PROT_ALL & !libc::PROT_WRITE };
+            wanted & barred & counts != 0
+        })
     }
 
     /// `madvise` with MADV_REMOVE: it writes zeroes.
     pub(super) fn punch(&self) -> Served {
-        self.unless_barred(|barred| barred & libc::PROT_WRITE != 0)
+        self.unless_barred(|shared, barred| shared && barred & libc::PROT_WRITE != 0)
     }
 
     /// `mremap`: a mapping moves.
     pub(super) fn remap(&self) -> Served {
-        self.unless_barred(|_| false)
+        self.unless_barred(|_, _| false)
     }
 
     /// Refused if the addresses of the call (the first argument, the second its length) hold a mapping of which that is not to
     /// be had.
-    fn unless_barred(&self, refused: impl Fn(i32) -> bool) -> Served {
+    fn unless_barred(&self, refused: impl Fn(bool, i32) -> bool) -> Served {
         let Some(mut mappings) = self.mappings() else { return Ok(Answer::GoOn) };
         if mappings.barred.is_empty() {
             // A mapping that is to be barred from now on waits until this is over.
@@ -87,12 +95,9 @@ impl Service<'_> {
         self.caller.still_there()?;
         for line in maps.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let mapped = Mapped::of(line).ok_or(Errno::ACCES)?;
-            if mapped.shared
-                && mapped.start < end
-                && mapped.end > start
-                && mappings.barred.iter().any(|&(inode, barred)| mapped.inode == inode && refused(barred))
-            {
-                return Err(Fail::lacking("a shared mapping", Rights::of(&[Right::MMAP_W])));
+            let refused = |&(inode, barred)| mapped.inode == inode && refused(mapped.shared, barred);
+            if mapped.start < end && mapped.end > start && mappings.barred.iter().any(refused) {
+                return Err(Fail::lacking("a mapping", Rights::NONE));
             }
         }
         Ok(Answer::GoOn)

@@ -12,7 +12,7 @@
 //! - `command`: ioctl, fcntl, prctl
 //! - `limits`: a descriptor's rights
 //! - `numbers`: copying and closing descriptors, and what copies them all
-//! - `mapping`: shared mappings
+//! - `mapping`: mappings of files
 //! - `waiting`: poll and select
 //! - `ordinary`: what is not in capability mode, but has limited descriptors
 
