@@ -69,11 +69,11 @@ impl Service<'_> {
 
     /// The source is in memory: the monitor copies the range, on its own copies.
     fn clone_range(&self) -> Served {
+        let fd = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
         let mut argument = [0; 64];
         self.caller.read(self.arg(2), &mut argument[..32])?;
         let [a, b, c, d, ..] = argument;
         let source = self.limited(i32::from_ne_bytes([a, b, c, d]), PREAD)?.0;
-        let fd = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
         argument[..8].copy_from_slice(&i64::from(source.as_raw_fd()).to_ne_bytes());
         Ok(Answer::Value(sys::ioctl_in(fd.as_fd(), FICLONERANGE, &argument)? as i64))
     }

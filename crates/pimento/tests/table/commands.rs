@@ -45,6 +45,9 @@ pub const RECIPES: &[Recipe] = &[
 ];
 
 const TIOCSTI: u32 = 0x5412;
+const FICLONE: u32 = 0x4004_9409;
+const FICLONERANGE: u32 = 0x4020_940d;
+const FIDEDUPERANGE: u32 = 0xc018_9436;
 
 fn fcntl_flags(t: &mut Stage) {
     let (file, pair) = (scene::file(), scene::pair(libc::SOCK_STREAM));
@@ -493,9 +496,6 @@ const IOCTLS_DENIED: &[&str] = &[
     "=TIOCVHANGUP",
     "=TIOCGPTPEER",
     "=FIBMAP",
-    "=FICLONE",
-    "=FICLONERANGE",
-    "=FIDEDUPERANGE",
     "=FS_IOC_SETFSLABEL",
     "=FIFREEZE",
     "=FITHAW",
@@ -677,7 +677,7 @@ fn each(t: &mut Stage, fd: i32, what: &str) {
 }
 
 fn ioctl_files(t: &mut Stage) {
-    let (file, dir) = (scene::file(), scene::dir());
+    let (file, other, dir) = (scene::file(), scene::other(), scene::dir());
     let maps = scene::opened(c"/proc/self/maps", libc::O_RDONLY);
     let process = scene::process_descriptor(std::process::id() as i32);
     t.enter();
@@ -685,6 +685,15 @@ fn ioctl_files(t: &mut Stage) {
     each(t, dir, "directory");
     each(t, maps, "maps");
     each(t, process, "process");
+    // Other files are their sources, or their destinations.
+    let whole = |source: i32| [source as u64, 0, 0, 0];
+    for (from, to) in [(other, file), (99, file), (other, 99), (dir, file)] {
+        works!(t, ioctl(to, FICLONE, from));
+        works!(t, ioctl(to, FICLONERANGE, of(&whole(from))));
+        works!(t, ioctl(from, FIDEDUPERANGE, of(&[0u64, 5, 1, to as u64, 0, 0, 0])));
+    }
+    works!(t, ioctl(file, FICLONERANGE, 16));
+    works!(t, ioctl(file, FIDEDUPERANGE, 16));
     works!(t, read(file, 0, 0));
 }
 

@@ -147,12 +147,22 @@ fn capsicum(t: &mut Stage) {
     is!(t, 0, cap_getmode(at(&mut mode)));
     t.see("in capability mode", mode == 1 || !pimento::sandboxed());
     is!(t, -14, cap_getmode(16));
-    absent!(t, cap_rights_limit(dir, of(&out)));
-    absent!(t, __cap_rights_get(0, dir, at(&mut out)));
-    absent!(t, cap_ioctls_limit(dir, of(&out), 1));
-    absent!(t, cap_ioctls_get(dir, at(&mut out), 8));
-    absent!(t, cap_fcntls_limit(dir, 0));
-    absent!(t, cap_fcntls_get(dir, at(&mut out)));
+    // The rules of limits are tests/limits' subject.
+    let all = pimento::Rights::ALL.words();
+    is!(t, 0, cap_rights_limit(dir, of(&all)));
+    is!(t, -22, cap_rights_limit(dir, of(&out)));
+    is!(t, -14, cap_rights_limit(dir, 16));
+    is!(t, -9, cap_rights_limit(99, of(&all)));
+    is!(t, 0, __cap_rights_get(0, dir, at(&mut out)));
+    is!(t, -22, __cap_rights_get(1, dir, at(&mut out)));
+    is!(t, -9, __cap_rights_get(0, 99, at(&mut out)));
+    is!(t, 0, cap_ioctls_limit(dir, of(&out), 1));
+    is!(t, -22, cap_ioctls_limit(dir, of(&out), 257));
+    is!(t, 1, cap_ioctls_get(dir, at(&mut out), 8));
+    is!(t, 0, cap_fcntls_limit(dir, 0));
+    is!(t, -1093, cap_fcntls_limit(dir, 8));
+    is!(t, -22, cap_fcntls_limit(dir, 1));
+    is!(t, 0, cap_fcntls_get(dir, at(&mut out)));
     t.spawn("pdfork", Want::Is(-38), &[at(&mut out), 0]);
     t.spawn("pdrfork", Want::Is(-38), &[at(&mut out), 0, 0]);
     absent!(t, pdkill(dir, 0));

@@ -263,6 +263,8 @@ fn mapping(t: &mut Stage) {
     works!(t, mprotect(memory, 4096, READ | libc::PROT_EXEC));
     works!(t, mprotect(memory + 1, 4096, READ));
     works!(t, pkey_mprotect(memory + 4096, 4096, READ, -1));
+    works!(t, mprotect(memory + 3 * 4096, 4096, libc::PROT_NONE));
+    works!(t, pkey_mprotect(memory + 3 * 4096, 4096, libc::PROT_NONE, -1));
     let key = works!(t, pkey_alloc(0, 0));
     works!(t, pkey_free(key));
     let moved = alike!(t, mremap(memory, 4096, 8192, libc::MREMAP_MAYMOVE, 0));
@@ -307,6 +309,7 @@ fn paging(t: &mut Stage) {
     let memory = raw::pages(8).expose_provenance() as u64;
     t.enter();
     poke(memory, 1);
+    works!(t, madvise(memory, 4096, libc::MADV_REMOVE));
     works!(t, madvise(memory, 4096, libc::MADV_DONTNEED));
     t.see("gone", peek(memory));
     works!(t, madvise(memory, 4096, 999));
