@@ -371,7 +371,17 @@ impl<'a> Caller<'a> {
 
     /// Lets the call go on, before its service is over.
     pub fn go_on(&self) {
-        self.listener.answer(self.notif.id, Answer::GoOn);
+        self.answer(Answer::GoOn);
+    }
+
+    /// Answers the call, before its service is over.
+    pub fn answer(&self, answer: Answer) {
+        self.listener.answer(self.notif.id, answer);
+    }
+
+    /// Where the call was made, and with which arguments: the same of one that the kernel makes again.
+    pub fn made(&self) -> (u64, [u64; 6]) {
+        (self.notif.instruction, self.notif.args)
     }
 
     /// A path at `address`, without its NUL.
@@ -445,6 +455,15 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Writes `from` in pieces of `size` bytes, at these addresses.
+    pub fn scatter(&self, addresses: &[u64], size: usize, from: &[u8]) -> Result<(), Fail> {
+        self.valid()?;
+        match as_monitor(|| sys::scatter_memory(self.notif.tid, addresses, size, from)) {
+            Ok(len) if len == from.len() => Ok(()),
+            _ => Err(Errno::FAULT.into()),
+        }
+    }
+
     /// A copy of its descriptor.
     pub fn descriptor(&self, number: i32) -> Result<OwnedFd, Errno> {
         if number < 0 {
@@ -456,9 +475,11 @@ impl<'a> Caller<'a> {
 
     /// A copy of its descriptor, and what may be done with it.
     pub fn limited(&self, number: i32) -> Result<(OwnedFd, Limits), Errno> {
-        let files = self.files();
-        let fd = self.descriptor(number)?;
-        Ok((fd, files.map_or(Limits::ALL, |files| files.limits(number))))
+        let Some(files) = self.files() else { return Ok((self.descriptor(number)?, Limits::ALL)) };
+        if files.is_parked(number) {
+            return Err(Errno::BADF);
+        }
+        Ok((self.descriptor(number)?, files.limits(number)))
     }
 
     /// Installs a copy of `fd` among its descriptors.

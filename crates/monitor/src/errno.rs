@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Errno(pub i32);
 
-// RESTARTSYS and RESTARTNOINTR are no errors of a call: the kernel restarts the call, or makes it EINTR, as the pending signal says.
+// RESTARTSYS, RESTARTNOINTR and RESTARTNOHAND are no errors of a call: the kernel restarts the call, or makes it EINTR, as the pending signal says.
 macro_rules! errnos {
     ($($name:ident = $value:expr;)*) => {
         impl Errno {
@@ -44,6 +44,7 @@ errnos! {
     CAPMODE = rights::ECAPMODE;
     RESTARTSYS = 512;
     RESTARTNOINTR = 513;
+    RESTARTNOHAND = 514;
 }
 
 impl Errno {

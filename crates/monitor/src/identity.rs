@@ -5,7 +5,7 @@
 use crate::errno::Errno;
 use crate::features::Features;
 use crate::lookup;
-use crate::sys;
+use crate::sys::{self, SignalSet};
 use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,12 +35,57 @@ pub struct Status {
     pub umask: u32,
     /// How many threads it has.
     pub threads: u32,
-    /// Signals pending for the thread or its process that would interrupt a call.
-    pub interrupting: u64,
+    /// For so many numbers its table of descriptors has room as it is.
+    pub fd_size: u32,
+    /// Its signals.
+    pub signals: Signals,
     /// Its inheritable, permitted and effective capabilities.
     pub capabilities: [u64; 3],
     /// Who it is.
     pub identity: Identity,
+}
+
+/// The signals of a thread, a bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Signals {
+    /// Pending for the thread.
+    own: SignalSet,
+    /// Pending for its process: any of its threads may get them.
+    shared: SignalSet,
+    blocked: SignalSet,
+    ignored: SignalSet,
+    caught: SignalSet,
+}
+
+impl Signals {
+    /// Without a handler these do nothing.
+    const HARMLESS: SignalSet = sys::signal_bit(libc::SIGCHLD)
+        | sys::signal_bit(libc::SIGCONT)
+        | sys::signal_bit(libc::SIGURG)
+        | sys::signal_bit(libc::SIGWINCH);
+
+    /// Those pending that would interrupt a call, if the thread blocked `mask` for its time. None: those that it blocks.
+    pub fn interrupting(&self, mask: Option<SignalSet>) -> SignalSet {
+        let blocked = mask.unwrap_or(self.blocked);
+        (self.own | self.shared) & !blocked & !self.ignored & (self.caught | !Signals::HARMLESS)
+    }
+
+    /// Those of them that no other thread can get.
+    pub fn surely_interrupting(&self) -> SignalSet {
+        self.interrupting(None) & self.own
+    }
+
+    /// Whether one is there that stops the process.
+    pub fn stop(&self) -> bool {
+        let stops = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+        let stops = stops.iter().fold(0, |set, &signal| set | sys::signal_bit(signal));
+        self.interrupting(None) & stops & !self.caught != 0
+    }
+
+    /// Whether one of these has a handler.
+    pub fn are_caught(&self, set: SignalSet) -> bool {
+        set & self.caught != 0
+    }
 }
 
 /// Whether /proc is no procfs of ours, as in a chroot.
@@ -94,7 +139,8 @@ impl Status {
             ppid: 0,
             umask: 0o022,
             threads: 1,
-            interrupting: 0,
+            fd_size: 64,
+            signals: Signals::default(),
             capabilities: [0; 3],
             identity: Identity {
                 uid: 0,
@@ -107,7 +153,6 @@ impl Status {
                 capabilities: 0,
             },
         };
-        let (mut pending, mut blocked, mut ignored, mut caught) = (0, 0, 0, 0);
         for line in text.split(|&byte| byte == b'\n') {
             let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
             let value = String::from_utf8_lossy(&line[colon + 1..]);
@@ -121,6 +166,7 @@ impl Status {
                 b"PPid" => status.ppid = number(0),
                 b"Umask" => status.umask = u32::from_str_radix(value, 8).unwrap_or(0o022),
                 b"Threads" => status.threads = number(0),
+                b"FDSize" => status.fd_size = number(0),
                 b"Uid" => {
                     let who = &mut status.identity;
                     [who.uid, who.euid, who.suid, who.fsuid] = [0, 1, 2, 3].map(number);
@@ -136,19 +182,14 @@ impl Status {
                     status.capabilities[2] = hex();
                     status.identity.capabilities = hex();
                 }
-                b"SigPnd" | b"ShdPnd" => pending |= hex(),
-                b"SigBlk" => blocked = hex(),
-                b"SigIgn" => ignored = hex(),
-                b"SigCgt" => caught = hex(),
+                b"SigPnd" => status.signals.own = hex(),
+                b"ShdPnd" => status.signals.shared = hex(),
+                b"SigBlk" => status.signals.blocked = hex(),
+                b"SigIgn" => status.signals.ignored = hex(),
+                b"SigCgt" => status.signals.caught = hex(),
                 _ => {}
             }
         }
-        // Those with no handler whose default is to be ignored interrupt nothing.
-        let ignored_by_default = [libc::SIGCHLD, libc::SIGURG, libc::SIGWINCH]
-            .map(sys::signal_bit)
-            .iter()
-            .fold(0, |set, bit| set | bit);
-        status.interrupting = pending & !blocked & !ignored & (caught | !ignored_by_default);
         status
     }
 }
@@ -302,8 +343,19 @@ mod tests {
     #[test]
     fn pending_signals_interrupt_unless_blocked_or_ignored() {
         let text = b"SigPnd:\t0000000000000001\nShdPnd:\t0000000000010000\nSigBlk:\t0000000000000000\nSigIgn:\t0\nSigCgt:\t0\n";
-        assert_eq!(Status::parse(text).interrupting, 1, "SIGHUP interrupts, an unhandled SIGCHLD does not");
+        let signals = Status::parse(text).signals;
+        assert_eq!(signals.interrupting(None), 1, "SIGHUP interrupts, an unhandled SIGCHLD does not");
+        assert_eq!(signals.interrupting(Some(1)), 0, "blocked for the time of the call");
         let text = b"SigPnd:\t0000000000000001\nSigBlk:\t0000000000000001\n";
-        assert_eq!(Status::parse(text).interrupting, 0);
+        let signals = Status::parse(text).signals;
+        assert_eq!(signals.interrupting(None), 0);
+        assert_eq!(signals.interrupting(Some(2)), 1, "let through for the time of the call");
+    }
+
+    #[test]
+    fn a_signal_of_the_process_is_not_surely_the_threads() {
+        let signals = Status::parse(b"SigPnd:\t1\nShdPnd:\t4\nSigCgt:\t4\n").signals;
+        assert_eq!((signals.interrupting(None), signals.surely_interrupting()), (5, 1));
+        assert!(signals.are_caught(4) && !signals.are_caught(1));
     }
 }

@@ -1,8 +1,9 @@
-//! What only the caller itself can do: installing a filter on its threads. For the time of that it is traced, and made to do
-//! it in the place of the call that it waits in.
+//! What only the caller itself can do: installing a filter on its threads, getting a signal. For the time of that it is traced,
+//! and made to do it in the place of the call that it waits in.
 
 use crate::caller::Caller;
 use crate::errno::Errno;
+use crate::listener::Answer;
 use crate::sys::{self, Fprog, Registers, Stop};
 use std::time::{Duration, Instant};
 
@@ -128,5 +129,104 @@ impl Stopped {
         let _ = sys::set_registers_of(self.tid, &registers);
         let _ = sys::set_signal_mask_of(self.tid, self.signals);
         sys::let_go(self.tid, 0);
+    }
+}
+
+/// Answers the caller's call so that the kernel makes it again, or makes it EINTR, as the signal says that interrupts it.
+/// The kernel asks that only of a thread that has a signal to look for. A signal of the process may have become another
+/// thread's by now, and the caller would be told of an error that it cannot know: so then it is stopped, and looks.
+pub fn restart(caller: &Caller, errno: Errno) -> Answer {
+    let is_sure = caller.status().is_ok_and(|status| match status.threads {
+        1 => status.signals.interrupting(None) != 0,
+        _ => status.signals.surely_interrupting() != 0,
+    });
+    if is_sure {
+        return Answer::Error(errno);
+    }
+    match stop_with(caller, errno) {
+        Ok(true) => {
+            sys::let_go(caller.tid(), 0);
+            Answer::Given
+        }
+        Ok(false) => Answer::Given,
+        // It has another tracer.
+        Err(_) => Answer::Error(Errno::INTR),
+    }
+}
+
+/// Has the caller make its call with other arguments, by which it only waits for a signal, under a mask of its own. Its registers
+/// are then what they were, and the call is made again after the signal if that has no handler and it `restarts`. On
+/// failure it is still to be answered.
+pub fn wait_for_signal(caller: &Caller, args: [u64; 6], restarts: bool) -> Result<(), Errno> {
+    /// The signal is there, unless another thread has got it.
+    const SOON: Duration = Duration::from_millis(20);
+    let tid = caller.tid();
+    if !stop_with(caller, Errno::RESTARTNOINTR)? {
+        return Ok(());
+    }
+    let (Ok(registers), Ok(mask)) = (sys::registers_of(tid), sys::signal_mask_of(tid)) else {
+        sys::let_go(tid, 0);
+        return Ok(());
+    };
+    let mut other = registers;
+    other.rip = other.rip.wrapping_sub(2);
+    other.rax = registers.orig_rax;
+    other.orig_rax = u64::MAX;
+    [other.rdi, other.rsi, other.rdx, other.r10, other.r8, other.r9] = args;
+    let begun = sys::set_signal_mask_of(tid, ALL_SIGNALS)
+        .and_then(|()| sys::set_registers_of(tid, &other))
+        .and_then(|()| sys::go_to_next_stop(tid))
+        .and_then(|()| sys::wait_for_stop(tid, LONG));
+    let signal = match begun {
+        Ok(Stop::Call) => None,
+        Ok(Stop::Signal(signal)) => Some(signal),
+        Ok(Stop::Other) | Err(_) => Some(0),
+    };
+    // Now the call is to find the mask that it puts back.
+    let _ = sys::set_signal_mask_of(tid, mask);
+    if let Some(signal) = signal {
+        // It has not begun: a fault, or SIGSTOP, which cannot be blocked.
+        let _ = sys::set_registers_of(tid, &registers);
+        sys::let_go(tid, signal);
+        return Ok(());
+    }
+    let mut stop = sys::go_to_next_stop(tid).and_then(|()| sys::stop_within(tid, SOON));
+    while let Ok(None) = stop {
+        sys::interrupt_traced(tid);
+        // Before the signal looks at it, the monitor does: for that a worker is needed.
+        stop = sys::stop_within(tid, SOON);
+    }
+    let signal = if let Ok(Some(Stop::Signal(signal))) = stop { signal } else { 0 };
+    let result = sys::registers_of(tid).map_or(0, |registers| registers.rax as i64);
+    let interrupted = [Errno::RESTARTSYS, Errno::RESTARTNOINTR, Errno::RESTARTNOHAND]
+        .iter()
+        .any(|errno| result == -i64::from(errno.0));
+    let errno = if interrupted && restarts { Errno::RESTARTNOHAND } else { Errno::INTR };
+    let registers = Registers { rax: -i64::from(errno.0) as u64, ..registers };
+    let _ = sys::set_registers_of(tid, &registers);
+    sys::let_go(tid, signal);
+    Ok(())
+}
+
+/// Answers the caller's call with an error, and stops the caller before it leaves the kernel. False: a signal came first.
+fn stop_with(caller: &Caller, errno: Errno) -> Result<bool, Errno> {
+    let tid = caller.tid();
+    sys::trace(tid)?;
+    if caller.still_there().is_err() {
+        sys::stop_tracing(tid);
+        return Err(Errno::SRCH);
+    }
+    caller.answer(Answer::Error(errno));
+    loop {
+        match sys::wait_for_stop(tid, LONG) {
+            Ok(Stop::Other) => return Ok(true),
+            Ok(Stop::Signal(signal)) => {
+                sys::let_go(tid, signal);
+                return Ok(false);
+            }
+            Ok(Stop::Call) if sys::go_to_next_stop(tid).is_ok() => {}
+            // It has died, or is being killed.
+            Ok(Stop::Call) | Err(_) => return Ok(false),
+        }
     }
 }

@@ -194,6 +194,23 @@ pub fn write_memory(tid: u32, address: u64, from: &[u8]) -> Result<usize, Errno>
     check(syscall!(libc::SYS_process_vm_writev, tid, &raw const local, 1, &raw const remote, 1, 0))
 }
 
+/// Writes `from` in pieces of `size` bytes at these addresses of a thread's memory; fewer bytes where a page is missing.
+pub fn scatter_memory(tid: u32, addresses: &[u64], size: usize, from: &[u8]) -> Result<usize, Errno> {
+    let mut done = 0;
+    for (addresses, from) in addresses.chunks(IOV_MAX).zip(from.chunks(IOV_MAX * size)) {
+        let local = libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: from.len() };
+        let remote: Vec<libc::iovec> = addresses
+            .iter()
+            .map(|&address| libc::iovec { iov_base: address as *mut _, iov_len: size })
+            .collect();
+        let (remote, count) = (remote.as_ptr(), remote.len());
+        done += check(syscall!(libc::SYS_process_vm_writev, tid, &raw const local, 1, remote, count, 0))?;
+    }
+    Ok(done)
+}
+/// The kernel's UIO_MAXIOV.
+const IOV_MAX: usize = 1024;
+
 /// A descriptor of a process.
 pub fn pidfd_open(pid: u32) -> Result<OwnedFd, Errno> {
     owned(syscall!(libc::SYS_pidfd_open, pid, 0))
@@ -532,6 +549,35 @@ pub fn poll(fd: BorrowedFd, events: i16, timeout: i32) -> Result<usize, Errno> {
     check(unsafe { libc::poll(&raw mut pollfd, 1, timeout) }.into())
 }
 
+/// A length of time, as the kernel takes it.
+fn timespec(time: Duration) -> libc::timespec {
+    // SAFETY: struct timespec is plain data for which all zeroes is a value.
+    let mut spec: libc::timespec = unsafe { std::mem::zeroed() };
+    spec.tv_sec = time.as_secs().min(i64::MAX as u64) as _;
+    spec.tv_nsec = time.subsec_nanos() as _;
+    spec
+}
+
+/// Waits until one of several descriptors is ready, a signal comes or the time is over.
+pub fn poll_for(fds: &mut [libc::pollfd], time: Option<Duration>) -> Result<usize, Errno> {
+    let mut time = time.map(timespec);
+    let time = time.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    check(syscall!(libc::SYS_ppoll, fds.as_mut_ptr(), fds.len(), time, ptr::null::<u8>(), 8))
+}
+
+/// Sets of descriptors, a bit for each: to read from, to write to, and with something out of band.
+pub type Sets = [Option<Vec<u64>>; 3];
+
+/// The same by sets, of the first `count` descriptors.
+pub fn select_for(count: usize, sets: &mut Sets, time: Option<Duration>) -> Result<usize, Errno> {
+    assert!(sets.iter().flatten().all(|set| set.len() * 64 >= count), "sets of a bit for each");
+    let mut time = time.map(timespec);
+    let time = time.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+    let [reading, writing, except] =
+        sets.each_mut().map(|set| set.as_mut().map_or(ptr::null_mut(), |set| set.as_mut_ptr()));
+    check(syscall!(libc::SYS_pselect6, count, reading, writing, except, time, ptr::null::<u8>()))
+}
+
 // --- tracing ------------------------------------------------------------------------------------------------
 
 /// Whether there is a thread of this number.
@@ -659,6 +705,14 @@ pub enum Stop {
 
 /// Waits until a traced thread stops. One that does not in that time is killed, for it could not be let go.
 pub fn wait_for_stop(tid: u32, longest: Duration) -> Result<Stop, Errno> {
+    stop_within(tid, longest)?.ok_or_else(|| {
+        kill_child(tid, libc::SIGKILL);
+        Errno::SRCH
+    })
+}
+
+/// The same, but one that does not in that time is left as it is.
+pub fn stop_within(tid: u32, longest: Duration) -> Result<Option<Stop>, Errno> {
     const A_MOMENT: Duration = Duration::from_millis(1);
     let (start, mut status) = (Instant::now(), 0);
     loop {
@@ -667,22 +721,24 @@ pub fn wait_for_stop(tid: u32, longest: Duration) -> Result<Stop, Errno> {
         match check(unsafe { libc::waitpid(tid as i32, &raw mut status, options) }.into()) {
             Ok(0) if start.elapsed() < A_MOMENT => std::thread::yield_now(),
             Ok(0) if start.elapsed() < longest => std::thread::sleep(A_MOMENT / 4),
-            Ok(0) => {
-                kill_child(tid, libc::SIGKILL);
-                return Err(Errno::SRCH);
-            }
+            Ok(0) => return Ok(None),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
             Ok(_) if !libc::WIFSTOPPED(status) => return Err(Errno::SRCH),
             Ok(_) => {
-                return Ok(match (status >> 16, libc::WSTOPSIG(status)) {
+                return Ok(Some(match (status >> 16, libc::WSTOPSIG(status)) {
                     (libc::PTRACE_EVENT_STOP | libc::PTRACE_EVENT_EXEC, _) => Stop::Other,
                     (_, signal) if signal == libc::SIGTRAP | 0x80 => Stop::Call,
                     (_, signal) => Stop::Signal(signal),
-                });
+                }));
             }
         }
     }
+}
+
+/// Has a traced thread stop, and end what it waits in for that.
+pub fn interrupt_traced(tid: u32) {
+    let _ = check(syscall!(libc::SYS_ptrace, libc::PTRACE_INTERRUPT, tid, 0, 0));
 }
 
 /// Stops tracing a thread that was traced by mistake: it has another's number.
@@ -981,6 +1037,14 @@ pub fn raise_limits() -> Result<u64, Errno> {
 /// Raises the soft limit on descriptors to the hard one, and returns what the limit was.
 pub fn raise_descriptor_limit() -> Result<libc::rlimit, Errno> {
     raise_limit(libc::RLIMIT_NOFILE)
+}
+
+/// How many descriptors a process may have.
+pub fn descriptor_limit_of(pid: u32) -> Result<u64, Errno> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let none = ptr::null::<libc::rlimit>();
+    check(syscall!(libc::SYS_prlimit64, pid, libc::RLIMIT_NOFILE, none, &raw mut limit))?;
+    Ok(limit.rlim_cur)
 }
 
 fn raise_limit(resource: impl Into<i64>) -> Result<libc::rlimit, Errno> {

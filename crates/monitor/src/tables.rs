@@ -240,6 +240,11 @@ impl State {
         self.parked.contains(&number)
     }
 
+    /// Whether there are such numbers.
+    pub fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
     /// Whether no more filters are to be stacked, but low numbers not used again.
     pub fn is_saturated(&self) -> bool {
         self.narrowed.len() >= NARROWED_MOST

@@ -3,7 +3,8 @@
 
 use crate::caller::Caller;
 use crate::identity::Status;
-use crate::sys;
+use crate::sys::{self, SignalSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +13,10 @@ use std::time::{Duration, Instant};
 pub const INTERRUPT: i32 = libc::SIGUSR1;
 /// A call that has taken this long blocks.
 const LONG: Duration = Duration::from_millis(10);
+/// So many callers are remembered whose call is to be made again.
+const AGAIN_MOST: usize = 4096;
+/// The kernel makes a call again within this time, unless its process is stopped.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Makes the signal interrupt what a worker blocks in.
 pub fn interrupt_blocked_workers() {
@@ -23,6 +28,16 @@ pub fn interrupt_blocked_workers() {
 pub struct Watch {
     blocked: Mutex<Vec<BlockedCall>>,
     next: AtomicU64,
+    /// Until when a thread's call was to wait that the kernel makes again, and which call that is.
+    again: Mutex<HashMap<u32, Again>>,
+}
+
+#[derive(Debug)]
+struct Again {
+    made: (u64, [u64; 6]),
+    until: Instant,
+    /// Not after this.
+    expires: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -30,6 +45,8 @@ struct BlockedCall {
     key: u64,
     caller: u32,
     worker: u32,
+    /// What it blocks for the time of its call, if that is not what it blocks otherwise.
+    mask: Option<SignalSet>,
     since: Instant,
     interrupted: bool,
 }
@@ -47,16 +64,41 @@ impl Watch {
 
     /// This thread is about to block for the caller.
     pub fn enter(&self, caller: &Caller) -> Blocking<'_> {
+        self.enter_with(caller, None)
+    }
+
+    /// The same, for a caller whose call has a mask of signals.
+    pub fn enter_with(&self, caller: &Caller, mask: Option<SignalSet>) -> Blocking<'_> {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
         let call = BlockedCall {
             key,
             caller: caller.tid(),
             worker: sys::gettid(),
+            mask,
             since: Instant::now(),
             interrupted: false,
         };
         self.lock().push(call);
         Blocking { watch: self, key }
+    }
+
+    /// The caller's call has been interrupted, and is to wait no longer than until then when the kernel makes it again: at
+    /// once, or after a stop.
+    pub fn waits_again(&self, caller: &Caller, until: Instant, stops: bool) {
+        let expires = (!stops).then(|| Instant::now() + SOON);
+        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        if again.len() >= AGAIN_MOST {
+            // Most of them are gone; the others wait for longer.
+            again.clear();
+        }
+        again.insert(caller.tid(), Again { made: caller.made(), until, expires });
+    }
+
+    /// Until when the caller's call is to wait, if the kernel makes it again.
+    pub fn waits_until(&self, caller: &Caller) -> Option<Instant> {
+        let again = self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(&caller.tid())?;
+        let is_that = again.made == caller.made() && again.expires.is_none_or(|at| Instant::now() < at);
+        is_that.then_some(again.until)
     }
 
     /// Whether nothing may block.
@@ -68,14 +110,14 @@ impl Watch {
     /// the interruption may come before the call that it is meant for.
     pub fn look(&self) {
         // Not with the lock held, for whoever is about to block takes it.
-        let long: Vec<(u64, u32)> = self
+        let long: Vec<(u64, u32, Option<SignalSet>)> = self
             .lock()
             .iter()
             .filter(|call| call.since.elapsed() >= LONG)
-            .map(|call| (call.key, call.caller))
+            .map(|call| (call.key, call.caller, call.mask))
             .collect();
-        for (key, caller) in long {
-            if Status::read(caller).is_ok_and(|status| status.interrupting == 0) {
+        for (key, caller, mask) in long {
+            if Status::read(caller).is_ok_and(|status| status.signals.interrupting(mask) == 0) {
                 continue;
             }
             // Still at it, so the worker is at this call and no other.
@@ -88,6 +130,11 @@ impl Watch {
 }
 
 impl Blocking<'_> {
+    /// Whether the call has been interrupted for its caller's sake so far.
+    pub fn is_interrupted(&self) -> bool {
+        self.watch.lock().iter().any(|call| call.key == self.key && call.interrupted)
+    }
+
     /// Whether the call was interrupted for its caller's sake.
     pub fn leave(self) -> bool {
         self.remove()

@@ -155,7 +155,7 @@ impl Service<'_> {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
-            if self.caller.status()?.interrupting != 0 {
+            if self.caller.status()?.signals.interrupting(None) != 0 {
                 return Err(Errno::RESTARTSYS.into());
             }
         }
@@ -263,5 +263,15 @@ impl Service<'_> {
             at += (len as usize).next_multiple_of(8);
         }
         Ok((control, held))
+    }
+}
+
+impl Service<'_> {
+    pub(super) fn receive_message(&self) -> Served {
+        self.check_limits()
+    }
+
+    pub(super) fn receive_messages(&self) -> Served {
+        self.check_limits()
     }
 }

@@ -8,7 +8,7 @@
 //! - `directory`: the working directory
 //! - `program`: starting programs
 //! - `process`: signals and other processes
-//! - `message`: sendmsg
+//! - `message`: sendmsg, recvmsg
 //! - `command`: ioctl, fcntl, prctl
 //! - `limits`: a descriptor's rights
 //! - `numbers`: copying and closing descriptors, and what copies them all
@@ -38,6 +38,7 @@ use crate::fail::{Fail, Refused};
 use crate::features::Features;
 use crate::held::Held;
 use crate::identity::Identity;
+use crate::inject;
 use crate::listener::Answer;
 use crate::lookup::{self, Start};
 use crate::watch::Watch;
@@ -97,7 +98,7 @@ pub fn serve(
     };
     let service = Service { guard, caller, watch, call, identity: None };
     let asked = service.path_arg(0).map(|path| path.needs);
-    conclude_with(
+    let served = conclude_with(
         asked.unwrap_or(Rights::NONE),
         match policy::resolve(call, caller.is_hosted(), caller.args()) {
             _ if !caller.is_entered() => service.ordinary(),
@@ -108,7 +109,13 @@ pub fn serve(
             Resolved::Deny(errno) => Err(Fail::Errno(Errno(errno))),
             Resolved::Descriptors | Resolved::Ask => service.act(),
         },
-    )
+    );
+    match served {
+        Ok((Answer::Error(errno @ (Errno::RESTARTSYS | Errno::RESTARTNOHAND)), None)) => {
+            Ok((inject::restart(caller, errno), None))
+        }
+        served => served,
+    }
 }
 
 /// A path outside of everything held is refused before its rights are looked at: the report tells them all the same.
