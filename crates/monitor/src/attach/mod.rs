@@ -177,8 +177,6 @@ struct Work<'p> {
     argv: *const *const c_char,
     filter: Fprog<'p>,
     capabilities: Capabilities,
-    /// Whether the process stays in ordinary mode.
-    ordinary: bool,
     stacks: Stacks,
     /// What the helper has opened, by number in its table.
     memory: AtomicI32,
@@ -291,17 +289,10 @@ impl Attach {
         for (descriptor, limits) in &self.limits {
             pseudo::limit(*descriptor, limits).map_err(refused(*descriptor))?;
         }
-        if !enters {
-            return Ok(());
+        if enters {
+            pseudo::enter().map_err(|errno| EnterError::System { step: "asking the monitor", errno })?;
         }
-        let core = core_limit();
-        let entered = forbid_core(&core).map_err(|errno| Step::Access.error(errno)).and_then(|()| {
-            pseudo::enter().map_err(|errno| EnterError::System { step: "asking the monitor", errno })
-        });
-        if entered.is_err() {
-            let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const core, 0);
-        }
-        Ok(entered?)
+        Ok(())
     }
 
     /// Gives the process a monitor.
@@ -319,7 +310,6 @@ impl Attach {
             argv: argv.as_ptr(),
             filter: Fprog::of(&program),
             capabilities,
-            ordinary: self.ordinary,
             stacks: Stacks::new().map_err(|errno| Step::Clone.error(errno))?,
             memory: AtomicI32::new(-1),
             ours: AtomicI32::new(-1),
@@ -482,15 +472,24 @@ extern "C" fn help(argument: *mut c_void) -> c_int {
         Ok(()) => enter_for_all(work),
         Err((step, errno)) => work.fail(step, errno),
     }
-    // The kernel lets it be known that a thread has ended before it closes what that has open: what the process closes next
-    // would stay open for a while.
-    let _ = call!(SYS_close_range, 0, u32::MAX, 0);
+    // Otherwise the keeper has closed what it has open: under the filter that would be a call to the monitor, which takes this
+    // thread to have its process's table.
+    if number(&work.listener) < 0 {
+        close_all();
+    }
     0
+}
+
+/// Closes what the helper has open. The kernel lets it be known that a thread has ended before it does so: what the process
+/// closes next would stay open for a while.
+fn close_all() {
+    let _ = call!(SYS_close_range, 0, u32::MAX, 0);
 }
 
 fn enter_for_all(work: &Work) {
     let dumpable = call!(SYS_prctl, libc::PR_GET_DUMPABLE).unwrap_or(1);
-    let core = core_limit();
+    let mut core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, 0, &raw mut core);
     if let Err((step, errno)) = attach(work, &core) {
         work.fail(step, errno);
         let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const core, 0);
@@ -503,19 +502,6 @@ fn enter_for_all(work: &Work) {
     let orders = if work.has_failed() { GO } else { HAND_OVER };
     set(&work.orders, orders);
     wait_while(&work.keeper, |alive| alive != 0);
-}
-
-/// How large a core may be.
-fn core_limit() -> libc::rlimit {
-    let mut core = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, 0, &raw mut core);
-    core
-}
-
-/// A core would be written by a path. Capability mode lets nobody raise the limit again.
-fn forbid_core(was: &libc::rlimit) -> Result<(), i32> {
-    let none = libc::rlimit { rlim_cur: 0, ..*was };
-    call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map(drop)
 }
 
 /// Keeps this thread, and what it starts, on the CPU that it is on: they wait for one another, and to wake an idle CPU takes
@@ -600,9 +586,9 @@ fn attach(work: &Work, core: &libc::rlimit) -> Result<(), (Step, i32)> {
         return Err((Step::Start, errno));
     }
     let at = |step| move |errno| (step, errno);
-    if !work.ordinary {
-        forbid_core(core).map_err(at(Step::Access))?;
-    }
+    // A core would be written by a path, and from here on nobody can set the limit, also before capability mode.
+    let none = libc::rlimit { rlim_cur: 0, ..*core };
+    call!(SYS_prlimit64, 0, libc::RLIMIT_CORE, &raw const none, 0).map_err(at(Step::Access))?;
     let _ = call!(SYS_prctl, libc::PR_SET_PTRACER, monitor);
     call!(SYS_prctl, libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
     const TSYNC_ESRCH: libc::c_ulong = 1 << 4;
@@ -704,6 +690,7 @@ extern "C" fn keep(argument: *mut c_void) -> c_int {
         if let Err(errno) = handed {
             work.fail(Step::HandOver, errno);
         }
+        close_all();
     }
     0
 }
