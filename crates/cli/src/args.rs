@@ -115,7 +115,11 @@ pub struct RunArgs {
     /// Leave the default set out: hold only what the options name
     #[arg(long)]
     pub bare: bool,
-    /// Limit descriptor N to these rights (not enforced yet, and so refused)
+    /// Pass descriptor N on, limited to these rights
+    ///
+    /// The standard descriptors pass without, limited to what streams are for: their files' mode, owner, times and attributes
+    /// cannot be changed through them. This says more exactly, or more (0:all). Where it limits, copies of the descriptor get
+    /// numbers from 512 on.
     #[arg(long, value_name = "N:RIGHTS")]
     pub fd: Vec<OsString>,
     /// Set a variable, or with --clear-env let it through

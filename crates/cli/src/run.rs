@@ -4,9 +4,10 @@ use crate::args::{ReportFormat, RunArgs};
 use crate::failure::{self, Failure};
 use crate::holding::{EXEC, Holding, READ, WRITE, environment, libraries, split_rights};
 use crate::text::{columns, harmless};
-use pimento::launch::{self, Ended, Launch, LaunchError, Outcome, Refusal};
+use pimento::Rights;
+use pimento::launch::{self, Ended, Launch, LaunchError, Limits, Outcome, Refusal};
 use serde::Serialize;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 /// Starts the program, and ends as it does.
 pub fn run(args: RunArgs) -> Result<u8, Failure> {
@@ -27,18 +28,6 @@ pub fn run(args: RunArgs) -> Result<u8, Failure> {
 
 /// What the options ask for.
 fn launch(args: RunArgs) -> Result<Launch, Failure> {
-    for word in &args.fd {
-        let (fd, _) = split_rights("--fd", "N", word)?;
-        if fd.to_str().and_then(|fd| fd.parse::<u32>().ok()).is_none() {
-            return Err(Failure::usage(format!("--fd {word:?}: {fd:?} is not the number of a descriptor")));
-        }
-    }
-    if let Some(word) = args.fd.first() {
-        return Err(Failure::usage(format!(
-            "--fd {word:?}: limits on single descriptors are not enforced yet; leave the option out, or close \
-             the descriptor"
-        )));
-    }
     let mut holding = Holding::default();
     let sets = [("--read", &args.read, READ), ("--write", &args.write, WRITE), ("--exec", &args.exec, EXEC)];
     for (option, dirs, rights) in sets {
@@ -60,8 +49,26 @@ fn launch(args: RunArgs) -> Result<Launch, Failure> {
         held: holding.into_held(),
         libraries: libraries(&args.libraries)?,
         default_set: !args.bare,
+        descriptors: descriptors(&args.fd)?,
         report: args.report.is_some(),
     })
+}
+
+/// The descriptors to pass on. Several options for one amount to all that they say.
+fn descriptors(words: &[OsString]) -> Result<Vec<(i32, Limits)>, Failure> {
+    let mut descriptors: Vec<(i32, Rights)> = Vec::new();
+    for word in words {
+        let (fd, rights) = split_rights("--fd", "N", word)?;
+        let number = fd.to_str().and_then(|fd| fd.parse().ok()).filter(|number| *number >= 0);
+        let number: i32 = number.ok_or_else(|| {
+            Failure::usage(format!("--fd {word:?}: {fd:?} is not the number of a descriptor"))
+        })?;
+        match descriptors.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, all)) => *all = all.union(&rights),
+            None => descriptors.push((number, rights)),
+        }
+    }
+    Ok(descriptors.into_iter().map(|(number, rights)| (number, Limits::of(rights))).collect())
 }
 
 /// The exit status of a program that could not be started, as a shell would have it.

@@ -73,10 +73,7 @@ fn a_usage_error_is_one_line_that_says_what_to_do() {
         ),
         ("run --fd x:read -- ls", "--fd \"x:read\": \"x\" is not the number of a descriptor"),
         ("run --fd 3 -- ls", "--fd \"3\": say N:RIGHTS, for example --fd 3:read,seek,fstat"),
-        (
-            "run --fd 3:read -- ls",
-            "--fd \"3:read\": limits on single descriptors are not enforced yet; leave the option out, or close the descriptor",
-        ),
+        ("run --fd -1:read -- ls", "--fd \"-1:read\": \"-1\" is not the number of a descriptor"),
         ("run --env =x -- ls", "--env \"=x\": say NAME or NAME=VALUE"),
         ("explain", "CALL is missing (see pimento explain --help)"),
         ("explain --all read", "--all cannot go with CALL (see pimento explain --help)"),

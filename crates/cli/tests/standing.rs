@@ -364,9 +364,9 @@ attempt('chdir', lambda: (os.chdir('d'), os.chdir('..')))
         let options = ["--dir", "d:lookup,fstat", "--exec", "/usr", "--read", "/etc"];
         let run = scratch.under(&options, &["/usr/bin/python3", "-c", CODE], b"");
         assert!(run.stdout.starts_with("stat done\nread 1093\nlist 1093\nwrite 1093\n"), "{run}");
-        // What cannot be withheld yet is asked for.
+        // What cannot be withheld is asked for.
         let run = scratch.under(&["--dir", "d:read,lookup"], &["/usr/bin/true"], b"");
-        assert!(run.code() == Some(2) && run.stderr.contains("not enforced yet"), "{run}");
+        assert!(run.code() == Some(2) && run.stderr.contains("every file that a program opens"), "{run}");
     }
 }
 

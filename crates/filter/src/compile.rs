@@ -26,7 +26,8 @@ use std::collections::HashSet;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// Which column of the policy.
+    /// Which column of the policy. Hosted, where descriptors let different rights through, what says which limits belong to
+    /// which number ([`policy::Call::follows_numbers`]) is by the other one.
     pub hosted: bool,
     /// Ask the monitor about what is denied too, so that it can be counted.
     pub audit: bool,
@@ -181,8 +182,13 @@ impl<'a> Compiler<'a> {
     }
 
     fn call(&mut self, call: &Call) -> NodeId {
-        let verdict = if self.hosted { call.hosted.as_ref().unwrap_or(&call.verdict) } else { &call.verdict };
+        let verdict =
+            if self.is_hosted(call) { call.hosted.as_ref().unwrap_or(&call.verdict) } else { &call.verdict };
         self.verdict(call, verdict, Rights::NONE)
+    }
+
+    fn is_hosted(&self, call: &Call) -> bool {
+        self.hosted && !(self.passes.0.len() > 1 && call.follows_numbers())
     }
 
     /// `extra`: what the call's descriptor needs beside what its argument names, for the sake of a command.
@@ -215,8 +221,11 @@ impl<'a> Compiler<'a> {
     }
 
     fn command(&mut self, call: &Call, command: &Command) -> NodeId {
-        let verdict =
-            if self.hosted { command.hosted.as_ref().unwrap_or(&command.verdict) } else { &command.verdict };
+        let verdict = if self.is_hosted(call) {
+            command.hosted.as_ref().unwrap_or(&command.verdict)
+        } else {
+            &command.verdict
+        };
         self.verdict(call, verdict, command.needs)
     }
 

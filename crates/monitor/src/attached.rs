@@ -122,6 +122,7 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     let guard = Guard {
         held,
         passes: Rights::ALL,
+        streams: Vec::new(),
         features,
         exec_confined: false,
         signals_confined: false,

@@ -70,6 +70,8 @@ pub struct Processes {
     first: AtomicU32,
     /// What their descriptors may be used for.
     tables: Tables,
+    /// Whether that is kept by number: always, but under `pimento run` only if it was asked for.
+    keep_limits: bool,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +112,7 @@ impl Processes {
             session: sys::getsid(0)?,
             umask: sys::own_umask(),
             first: AtomicU32::new(0),
+            keep_limits: !hosted || passes.len() > 1,
             tables: Tables::new(passes),
         })
     }
@@ -222,7 +225,7 @@ impl Processes {
         self.credentials_vary.store(true, Ordering::SeqCst);
     }
 
-    /// This process, which entered by itself, or limits its descriptors, is the first.
+    /// This process, with these limits on its descriptors, is the first.
     pub fn begin_with(&self, process: u32, initial: &Initial) -> Result<(), Errno> {
         self.first.store(process, Ordering::Relaxed);
         self.tables.begin_with(process, Arc::new(sys::pidfd_open(process)?), initial);
@@ -309,7 +312,7 @@ impl<'a> Caller<'a> {
         // This thread calls again, so its chdir is over.
         let _ = thread.process.moving.compare_exchange(notif.tid, 0, Ordering::SeqCst, Ordering::SeqCst);
         let mut caller = Caller { listener, processes, thread, standing: None, notif };
-        if !processes.are_hosted() {
+        if processes.keep_limits {
             caller.standing = Some(processes.tables.arrives(
                 caller.tid(),
                 caller.process(),

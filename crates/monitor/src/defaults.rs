@@ -9,8 +9,8 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What every descriptor that was opened in a held directory can do beyond reading and writing. Limits on single
-/// descriptors are not enforced yet, so no held directory from which files are opened can be without these.
+/// What every descriptor that was opened in a held directory can do beyond reading and writing. What a hosted program opens
+/// is used at the kernel's speed, and not asked about; so no held directory from which files are opened can be without these.
 ///
 /// ```
 /// use monitor::launch::FLOOR;

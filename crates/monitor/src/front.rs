@@ -48,6 +48,13 @@ pub fn take_signals() -> SignalSet {
     sys::block_signals(FORWARDED.iter().fold(0, |set, &signal| set | sys::signal_bit(signal)))
 }
 
+/// Lets go of descriptors beyond the standard ones that the program has now.
+pub fn let_go_of_passed(numbers: &[i32]) {
+    for &number in numbers.iter().filter(|&&number| number > 2) {
+        sys::close(number);
+    }
+}
+
 /// Lets go of standard descriptors that the program has now: only with its own ends does a pipe end.
 pub fn let_go(numbers: &[i32]) {
     use rustix::io::{FdFlags, fcntl_getfd};

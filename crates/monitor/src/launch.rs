@@ -4,6 +4,7 @@
 //! forwards signals, stops when the program stops and ends as it ends. Its child is the *monitor*, and the
 //! monitor's child becomes the program, so that the monitor is an ancestor of all that it guards.
 
+use crate::attach;
 use crate::caller::Processes;
 use crate::defaults;
 use crate::errno::Errno;
@@ -14,8 +15,9 @@ use crate::landlock::Domain;
 use crate::listener::Listener;
 use crate::monitor::Monitor;
 use crate::report::Report;
-use crate::serve::Guard;
+use crate::serve::{Guard, STREAM};
 use crate::sys::{self, Waited};
+use crate::tables::Initial;
 use rights::{Right, Rights};
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -27,6 +29,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+pub use rights::Limits;
 
 pub use crate::defaults::FLOOR;
 
@@ -60,6 +64,7 @@ pub struct Held {
 ///     held: Vec::new(),
 ///     libraries: Vec::new(),
 ///     default_set: true,
+///     descriptors: Vec::new(),
 ///     report: false,
 /// };
 /// assert_eq!(launch.program, "date");
@@ -80,6 +85,9 @@ pub struct Launch {
     /// Whether the default set is held too: the program's own file, its loader and libraries, locale, time zone and
     /// terminal descriptions, /dev/null and kin, and its own harmless entries in /proc.
     pub default_set: bool,
+    /// Descriptors that are passed on beside the standard ones, or instead of them, with what they may be used for. A standard
+    /// one that is not named here is limited to what streams are for: not to change its file's mode, owner, times or attributes.
+    pub descriptors: Vec<(i32, Limits)>,
     /// Whether to count what is refused. Costs a round trip for each refused call.
     pub report: bool,
 }
@@ -169,6 +177,9 @@ pub enum LaunchError {
         /// What the kernel, or the monitor, said.
         errno: i32,
     },
+    /// A descriptor to pass on is not there, or closed on exec.
+    #[error("descriptor {0} is not open, or not passed on: redirect something there, as in {0}<FILE")]
+    NotPassedOn(i32),
     /// Something to hold cannot be.
     #[error("{path:?}: cannot be held: {}", io(*errno))]
     CannotHold {
@@ -177,10 +188,9 @@ pub enum LaunchError {
         /// What the kernel said.
         errno: i32,
     },
-    /// A right that every descriptor opened in a held directory has for now was left out.
+    /// A right that every descriptor opened in a held directory has was left out.
     #[error(
-        "{path:?}: limits on single descriptors are not enforced yet, so what is opened there would also have the \
-         rights {missing}; add them"
+        "{path:?}: what is opened there has the rights {missing} too, as every file that a program opens by its path: add them"
     )]
     NotWithheld {
         /// The directory's path.
@@ -233,11 +243,12 @@ pub(crate) enum Step {
     Landlock,
     Seccomp,
     Monitor,
+    Descriptor,
 }
 
 impl Step {
     pub(crate) fn from_u8(step: u8) -> Step {
-        [Step::Exec, Step::NoNewPrivs, Step::Landlock, Step::Seccomp]
+        [Step::Exec, Step::NoNewPrivs, Step::Landlock, Step::Seccomp, Step::Descriptor]
             .into_iter()
             .find(|s| *s as u8 == step)
             .unwrap_or(Step::Monitor)
@@ -252,6 +263,7 @@ impl Step {
             (Step::Seccomp, Errno::NOSYS) => lacking(FILTERS),
             (Step::Seccomp, _) => LaunchError::System { step: "installing the seccomp filter", errno },
             (Step::NoNewPrivs, _) => LaunchError::System { step: "giving up set-user-id programs", errno },
+            (Step::Descriptor, _) => LaunchError::System { step: "passing a descriptor on", errno },
             (Step::Landlock, _) => LaunchError::System { step: "entering the Landlock domain", errno },
             (Step::Monitor, _) => LaunchError::System { step: "starting the monitor", errno },
         }
@@ -272,6 +284,7 @@ impl Step {
 ///     held: Vec::new(),
 ///     libraries: Vec::new(),
 ///     default_set: true,
+///     descriptors: Vec::new(),
 ///     report: false,
 /// };
 /// assert_eq!(run(&launch)?.ended, Ended::Exited(0));
@@ -284,6 +297,10 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     if crate::attach::is_entered() {
         return Err(LaunchError::OtherListener);
     }
+    // Before anything of ours can have its number.
+    if let Some((number, _)) = launch.descriptors.iter().find(|(number, _)| !sys::is_passed_on(*number)) {
+        return Err(LaunchError::NotPassedOn(*number));
+    }
     let program = find(&launch.program, &launch.env)?;
     let tree = tree(launch, &program)?;
     let system = |step| move |errno: Errno| LaunchError::System { step, errno: errno.0 };
@@ -293,12 +310,21 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     let guard = Guard {
         held: tree,
         passes,
+        streams: streams(&launch.descriptors),
         features,
         exec_confined: domain.is_some(),
         signals_confined: domain.as_ref().is_some_and(|domain| domain.confines_signals),
         started: AtomicBool::new(false),
     };
-    let profile = filter::Profile { hosted: true, audit: launch.report, passes: vec![(0, passes)] };
+    let initial = Initial {
+        passes: match launch.descriptors.iter().any(|(_, limits)| !limits.is_all()) {
+            true => attach::by_number(&launch.descriptors, passes),
+            false => vec![(0, passes)],
+        },
+        limits: launch.descriptors.clone(),
+        ordinary: false,
+    };
+    let profile = filter::Profile { hosted: true, audit: launch.report, passes: initial.passes.clone() };
     let start = Start {
         path: c_string(program.as_os_str()),
         args: std::iter::once(&launch.program).chain(&launch.args).map(|arg| c_string(arg)).collect(),
@@ -308,6 +334,8 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
             .map(|(name, value)| variable(name, &of_path(name, value, &guard.held)))
             .collect(),
         filter: filter::compile(&profile),
+        initial,
+        descriptors: launch.descriptors.iter().map(|&(number, _)| number).collect(),
         domain,
         report: launch.report,
     };
@@ -326,6 +354,8 @@ pub fn run(launch: &Launch) -> Result<Outcome, LaunchError> {
     };
     drop((monitor, start, guard, itself));
     front::let_go(&[0, 1]);
+    let passed: Vec<i32> = launch.descriptors.iter().map(|&(number, _)| number).collect();
+    front::let_go_of_passed(&passed);
     let outcome = front::attend(front, monitor_pid, mask);
     match outcome {
         Ok(outcome) => Ok(outcome),
@@ -342,6 +372,8 @@ struct Start {
     args: Vec<CString>,
     env: Vec<CString>,
     filter: Vec<filter::Insn>,
+    initial: Initial,
+    descriptors: Vec<i32>,
     domain: Option<Domain>,
     report: bool,
 }
@@ -448,29 +480,20 @@ fn tree(launch: &Launch, program: &Path) -> Result<Tree, LaunchError> {
 /// what it was opened for; what it does not keep to anything, a read-only directory's descriptors must be asked
 /// about.
 fn passes(tree: &Tree) -> Rights {
-    const NOT_KEPT: Rights = Rights::of(&[
-        Right::LOOKUP,
-        Right::FCHDIR,
-        Right::FEXECVE,
-        Right::FCHMOD,
-        Right::FCHOWN,
-        Right::FCHFLAGS,
-        Right::FUTIMES,
-        Right::EXTATTR_SET,
-        Right::EXTATTR_DELETE,
-        Right::ACL_SET,
-        Right::ACL_DELETE,
-        // A second name for a file, where its first is not to be changed.
-        Right::LINKAT_SOURCE,
-    ]);
     const WRITE: Rights = Rights::of(&[Right::WRITE]);
     const FTRUNCATE: Rights = Rights::of(&[Right::FTRUNCATE]);
-    let mut passes = Rights::ALL.difference(&NOT_KEPT);
+    let mut passes = STREAM;
     // Truncating takes a descriptor that is open for writing, so only from a directory where files can be written.
     if tree.common_rights().any(|rights| rights.contains(&WRITE) && !rights.contains(&FTRUNCATE)) {
         passes = passes.difference(&FTRUNCATE);
     }
     passes
+}
+
+/// What the standard descriptors are of, but for those of which it is said what they may be used for.
+fn streams(named: &[(i32, Limits)]) -> Vec<(u64, u64)> {
+    let unnamed = (0..3).filter(|stream| named.iter().all(|(number, _)| number != stream));
+    unnamed.filter_map(|stream| sys::inode_of(stream).ok()).collect()
 }
 
 /// The monitor's life, from its fork to its last process's end. The front is known by its socket and by its pidfd.
@@ -503,8 +526,8 @@ fn attend(
     drop(tell);
     // They are the program's. Standard error is for the monitor's last words, too.
     front::let_go(&[0, 1]);
-    let report = start.report;
-    drop(start);
+    front::let_go_of_passed(&start.descriptors);
+    let (report, initial) = (start.report, start.initial);
     for signal in front::FORWARDED {
         sys::ignore_signal(*signal, true);
     }
@@ -523,7 +546,11 @@ fn attend(
         Err(errno) => return fail(Step::Monitor, errno),
     };
     let started = sys::pidfd_getfd(pidfd.as_fd(), number)
-        .and_then(|listener| Ok((listener, Processes::new(descriptors, true, Vec::new())?)))
+        .and_then(|listener| Ok((listener, Processes::new(descriptors, true, initial.passes.clone())?)))
+        .and_then(|(listener, processes)| {
+            processes.begin_with(child, &initial)?;
+            Ok((listener, processes))
+        })
         .map(|(listener, processes)| {
             Arc::new(Monitor::new(Listener::new(listener, &features), guard, report, processes))
         })
@@ -618,8 +645,11 @@ fn become_program(start: &Start, mask: sys::SignalSet, tell: &File) -> (Step, Er
     let env: Vec<&CStr> = start.env.iter().map(CString::as_c_str).collect();
     let enter = || -> Result<(), (Step, Errno)> {
         let at = |step| move |errno| (step, errno);
-        // Nothing but the standard descriptors is passed on. 5.11 has close_range's flag.
+        // Nothing but the standard descriptors is passed on, and those that were asked for. 5.11 has close_range's flag.
         sys::close_on_exec_from(3).map_err(at(Step::Monitor))?;
+        for &number in &start.descriptors {
+            sys::keep_on_exec(number).map_err(at(Step::Descriptor))?;
+        }
         sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(at(Step::NoNewPrivs))?;
         // A core would be written where the kernel's working directory is, which is not looked at then. Landlock
         // forbids it too, where there is Landlock.

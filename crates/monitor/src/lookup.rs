@@ -206,7 +206,9 @@ impl<'a> Start<'a> {
             let (dir, path) = caller.working_directory()?;
             From::Within { dir, path }
         } else {
-            let dir = std::sync::Arc::new(caller.descriptor(dirfd)?);
+            let dir;
+            (dir, limits) = caller.limited(dirfd)?;
+            let dir = std::sync::Arc::new(dir);
             match location(dir.as_fd())? {
                 Some(path) if is_within(held, &path) => From::Within { dir, path },
                 Some(_) => From::Beyond { dir },
@@ -221,6 +223,11 @@ impl<'a> Start<'a> {
             return Err(Errno::NOENT.into());
         }
         Ok(Start { held, caller, from, path, limits })
+    }
+
+    /// Whether it starts at a descriptor of something that is not held.
+    pub fn is_beyond(&self) -> bool {
+        matches!(self.from, From::Beyond { .. })
     }
 
     /// What may be done with what is opened: no more than with the descriptor that the path starts from.
@@ -524,6 +531,7 @@ impl<'a> Start<'a> {
     }
 
     fn check(&self, has: Rights, needs: Rights) -> Result<(), Fail> {
+        let has = has.intersection(&self.limits.rights());
         if has.contains(&needs) { Ok(()) } else { Err(Fail::lacking(self.literal(), needs.difference(&has))) }
     }
 

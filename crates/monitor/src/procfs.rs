@@ -272,7 +272,11 @@ impl Entry {
         let path = match self {
             Entry::Descriptor { number, .. } => {
                 let none = |errno| if errno == Errno::BADF { Errno::NOENT } else { errno };
-                let own = caller.descriptor(*number).map_err(none)?;
+                let (own, limits) = caller.limited(*number).map_err(none)?;
+                if !limits.is_all() {
+                    // It would be another descriptor, without the limits.
+                    return Err(Fail::lacking(whole, needs));
+                }
                 if flags & libc::O_PATH == 0 {
                     let status = sys::fcntl(own.as_fd(), libc::F_GETFL, 0)? as i32;
                     let (has, wants) = (status & libc::O_ACCMODE, flags & libc::O_ACCMODE);

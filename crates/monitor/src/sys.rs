@@ -1071,6 +1071,29 @@ pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     check(syscall!(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC)).map(drop)
 }
 
+/// Whether a descriptor is open, and stays so on exec.
+pub fn is_passed_on(number: i32) -> bool {
+    check(syscall!(libc::SYS_fcntl, number, libc::F_GETFD))
+        .is_ok_and(|flags| flags & libc::FD_CLOEXEC as usize == 0)
+}
+
+/// Has a descriptor stay open on exec.
+pub fn keep_on_exec(number: i32) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_fcntl, number, libc::F_SETFD, 0)).map(drop)
+}
+
+/// Closes a descriptor that was inherited: nothing here owns it.
+pub fn close(number: i32) {
+    let _ = check(syscall!(libc::SYS_close, number));
+}
+
+/// The device and inode of what is behind a number.
+pub fn inode_of(number: i32) -> Result<(u64, u64), Errno> {
+    // SAFETY: nothing closes it meanwhile: the standard descriptors stay as they are.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    stat(fd).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
 /// What waitpid told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {

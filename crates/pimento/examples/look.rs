@@ -30,6 +30,7 @@ fn list(dir: &Path, what: &Path) -> Result<launch::Outcome, LaunchError> {
         held: vec![Held { path: dir.into(), rights: read }],
         libraries: Vec::new(),
         default_set: true,
+        descriptors: Vec::new(),
         report: true,
     })
 }

@@ -35,7 +35,7 @@
 //! use pimento::launch::{self, Ended, FLOOR, Held, Launch};
 //! use pimento::{Right, Rights};
 //!
-//! // Reading, beside what every descriptor that is opened there has for now.
+//! // Reading, beside what every descriptor that is opened there has.
 //! let read = FLOOR.union(&Rights::of(&[Right::READ, Right::LOOKUP, Right::FCHDIR]));
 //! let outcome = launch::run(&Launch {
 //!     program: "grep".into(),
@@ -44,6 +44,7 @@
 //!     held: vec![Held { path: ".".into(), rights: read }],
 //!     libraries: Vec::new(),
 //!     default_set: true,
+//!     descriptors: Vec::new(),
 //!     report: true,
 //! })?;
 //! for refusal in &outcome.refused {

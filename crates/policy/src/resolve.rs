@@ -1,7 +1,7 @@
 //! What the table means: what becomes of a call with these arguments, and the rights that it needs. The filter is
 //! tested against this, and the monitor decides by it.
 
-use crate::{Arg, Call, Command, Namespace, Need, Verdict};
+use crate::{Arg, Call, Command, Namespace, Need, Op, Verdict};
 use rights::Rights;
 
 /// What becomes of a call with given arguments: [`Verdict`] with its conditions and commands worked out.
@@ -63,6 +63,31 @@ pub(crate) const fn union_of(needs: &[Need], args: &[u64; 6]) -> Rights {
 }
 
 impl Call {
+    /// Whether it changes which limits belong to which number, or names descriptors in memory: what a monitor that keeps
+    /// limits by number has to be asked about, also under `pimento run`.
+    pub const fn follows_numbers(&self) -> bool {
+        matches!(
+            self.op,
+            Op::Close
+                | Op::CloseRange
+                | Op::Dup
+                | Op::DupTo
+                | Op::Fcntl
+                | Op::Accept
+                | Op::Poll
+                | Op::Select
+                | Op::Fork
+                | Op::Unshare
+                | Op::ReceiveMessage
+                | Op::ReceiveMessages
+                | Op::SubmitIo
+                | Op::Map
+                | Op::Protect
+                | Op::Remap
+                | Op::Punch
+        )
+    }
+
     /// The verdict of one column: capability mode, or hosted.
     pub const fn in_column(&self, hosted: bool) -> Verdict {
         match self.hosted {

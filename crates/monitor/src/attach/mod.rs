@@ -24,6 +24,8 @@
 mod error;
 pub(crate) mod options;
 mod passes;
+
+pub(crate) use passes::by_number;
 pub mod pseudo;
 mod raw;
 

@@ -28,6 +28,22 @@ fn likely(number: u32, flags: Option<c_int>) -> Rights {
     }
 }
 
+/// For a program that is limited at its start: of these descriptors what is left, of all others `rest`; but of those that a
+/// shell names by a digit no more than any of these can have, so that they can be copied there.
+pub(crate) fn by_number(limited: &[(i32, Limits)], rest: Rights) -> Vec<(u32, Rights)> {
+    ranges(first_asked(soft_limit()), |number| {
+        let there = |limited: i32| number < 10 || limited as u32 == number;
+        let limits = limited.iter().filter(|(limited, _)| there(*limited));
+        limits.fold(rest, |left, (_, limits)| left.intersection(&limits.whatever_command()))
+    })
+}
+
+fn soft_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &raw mut limit);
+    limit.rlim_cur
+}
+
 /// What is let through of each number beneath `first_asked`, as ranges, with those beyond as the last.
 fn ranges(first_asked: u32, of: impl Fn(u32) -> Rights) -> Vec<(u32, Rights)> {
     let mut ranges: Vec<(u32, Rights)> = Vec::new();
@@ -43,9 +59,7 @@ fn ranges(first_asked: u32, of: impl Fn(u32) -> Rights) -> Vec<(u32, Rights)> {
 
 /// What the filter of this process is to let through, when these limits are made with it, and more of them soon or not.
 pub(super) fn of_this_process(limits: &[(i32, Limits)], more_soon: bool) -> Vec<(u32, Rights)> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    let _ = call!(SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &raw mut limit);
-    ranges(first_asked(limit.rlim_cur), |number| {
+    ranges(first_asked(soft_limit()), |number| {
         if let Some((_, limits)) = limits.iter().find(|(limited, _)| *limited as u32 == number) {
             limits.whatever_command()
         } else if more_soon {

@@ -56,6 +56,8 @@ pub struct Guard {
     pub held: Held,
     /// What the filter lets through on any descriptor: such rights need not be looked up again.
     pub passes: Rights,
+    /// The objects of the standard descriptors that it was started with, by device and inode: limited to [`STREAM`].
+    pub streams: Vec<(u64, u64)>,
     /// What the kernel has.
     pub features: Features,
     /// Whether Landlock confines what can be executed, so that execve may go on.
@@ -100,7 +102,7 @@ pub fn serve(
     let asked = service.path_arg(0).map(|path| path.needs);
     let served = conclude_with(
         asked.unwrap_or(Rights::NONE),
-        match policy::resolve(call, caller.is_hosted(), caller.args()) {
+        match policy::resolve(call, caller.is_hosted() && !service.follows_numbers(), caller.args()) {
             _ if !caller.is_entered() => service.ordinary(),
             // The filter asks only when it counts refusals, or knows less than the table.
             Resolved::Allow => Ok(Answer::GoOn),
@@ -229,6 +231,11 @@ impl Service<'_> {
         }
     }
 
+    /// Whether limits are kept by number, and this call is about which belong to which.
+    fn follows_numbers(&self) -> bool {
+        self.caller.standing().is_some() && self.call.follows_numbers()
+    }
+
     /// Whether a process that entered by itself asks for a path that a library directory may be held for: looking and
     /// opening, what a loader does. The lookup decides.
     fn is_about_libraries(&self) -> bool {
@@ -269,16 +276,22 @@ impl Service<'_> {
     /// The path at an argument, ready for lookup.
     fn start(&self, path: &PathArg) -> Result<Start<'_>, Fail> {
         let text = self.caller.path(path.address)?;
-        Start::at(&self.guard.held, self.caller, path.dirfd, text)
+        let start = Start::at(&self.guard.held, self.caller, path.dirfd, text)?;
+        if self.caller.is_hosted()
+            && start.is_beyond()
+            && self.guard.is_stream(&self.caller.descriptor(path.dirfd)?)?
+        {
+            return Err(Fail::lacking("a standard descriptor", LOOKUP));
+        }
+        Ok(start)
     }
 
     /// A copy of the caller's descriptor, if it has the rights.
     fn descriptor(&self, number: i32, needs: Rights) -> Result<OwnedFd, Fail> {
-        if !self.caller.is_hosted() {
-            return self.limited(number, needs).map(|(fd, _)| fd);
+        let (fd, _) = self.limited(number, needs)?;
+        if self.caller.is_hosted() {
+            self.require(&fd, needs)?;
         }
-        let fd = self.caller.descriptor(number)?;
-        self.require(&fd, needs)?;
         Ok(fd)
     }
 
@@ -287,8 +300,15 @@ impl Service<'_> {
         if self.guard.passes.contains(&needs) {
             return Ok(());
         }
-        let (has, object) = lookup::rights_of(&self.guard.held, fd.as_fd())?;
+        let (has, object) = self.rights_of(fd)?;
         if has.contains(&needs) { Ok(()) } else { Err(Fail::lacking(object, needs.difference(&has))) }
+    }
+
+    /// What may be done with a descriptor by where its object lies.
+    fn rights_of(&self, fd: &OwnedFd) -> Result<(Rights, Vec<u8>), Errno> {
+        let (has, object) = lookup::rights_of(&self.guard.held, fd.as_fd())?;
+        let has = if has == Rights::ALL && self.guard.is_stream(fd)? { STREAM } else { has };
+        Ok((has, object))
     }
 
     /// A call whose descriptors the filter could not vouch for. What the filter knows less of than the table goes
@@ -297,6 +317,9 @@ impl Service<'_> {
         if !self.caller.is_hosted() {
             return self.check_limits();
         }
+        if let Some(files) = self.caller.files() {
+            self.check_descriptors(&files)?;
+        }
         let args = self.caller.args();
         for (index, arg) in self.call.args.iter().enumerate() {
             let needs = self.call.needs(index, args);
@@ -304,7 +327,7 @@ impl Service<'_> {
                 return Err(Fail::lacking(format!("descriptor {}", self.int(index)), needs));
             }
         }
-        Ok(Answer::GoOn)
+        self.check_limits()
     }
 
     /// Makes new files have the mode that the caller's umask leaves them.
@@ -316,6 +339,36 @@ impl Service<'_> {
     /// What a denied call was about, for the report.
     fn denied_object(&self) -> Vec<u8> {
         object::of_denied(self.call, self.caller)
+    }
+}
+
+/// What standard descriptors are not for: changing mode, owner, times and attributes, starting lookups, being executed.
+pub const NO_STREAM: Rights = Rights::of(&[
+    Right::LOOKUP,
+    Right::FCHDIR,
+    Right::FEXECVE,
+    Right::FCHMOD,
+    Right::FCHOWN,
+    Right::FCHFLAGS,
+    Right::FUTIMES,
+    Right::EXTATTR_SET,
+    Right::EXTATTR_DELETE,
+    Right::ACL_SET,
+    Right::ACL_DELETE,
+    // A second name for a file, where its first is not to be changed.
+    Right::LINKAT_SOURCE,
+]);
+/// What standard descriptors are for, unless `run` is told otherwise.
+pub const STREAM: Rights = Rights::ALL.difference(&NO_STREAM);
+
+impl Guard {
+    /// Whether a descriptor's object is that of a standard descriptor which the program was started with.
+    pub fn is_stream(&self, fd: &OwnedFd) -> Result<bool, Errno> {
+        if self.streams.is_empty() {
+            return Ok(false);
+        }
+        let stat = crate::sys::stat(fd.as_fd())?;
+        Ok(self.streams.contains(&(stat.st_dev, stat.st_ino)))
     }
 }
 

@@ -225,7 +225,10 @@ impl Service<'_> {
     pub(super) fn fork(&self) -> Served {
         let flags = if self.call.name == "clone" { self.arg(0) } else { 0 };
         if self.caller.is_hosted() {
-            return self.split_directories();
+            self.split_directories()?;
+        }
+        if self.caller.standing().is_none() {
+            return Ok(Answer::GoOn);
         }
         let vfork = self.call.name == "vfork";
         self.caller.processes().tables().forks(
@@ -241,9 +244,9 @@ impl Service<'_> {
 
     pub(super) fn unshare(&self) -> Served {
         if self.caller.is_hosted() {
-            return self.split_directories();
+            self.split_directories()?;
         }
-        if self.arg(0) & CLONE_FILES != 0 {
+        if self.caller.standing().is_some() && self.arg(0) & CLONE_FILES != 0 {
             self.splits()?;
         }
         Ok(Answer::GoOn)

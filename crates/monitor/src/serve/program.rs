@@ -44,6 +44,7 @@ impl Service<'_> {
             self.check_executable(&program)?;
         }
         self.caller.starts_program();
+        self.caller.processes().tables().starts_program(self.caller.process(), self.caller.tid());
         // The first program is started by the launcher, before anything could race with it.
         if self.guard.started.swap(true, Ordering::SeqCst) && !self.guard.exec_confined {
             return Err(Fail::lacking(
