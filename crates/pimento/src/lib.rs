@@ -84,4 +84,4 @@ pub use limits::Limits;
 pub use mode::{Enter, EnterError, Mode, enter, mode, sandboxed};
 #[cfg(target_os = "linux")]
 pub use monitor::launch;
-pub use rights::{FcntlRights, IoctlLimit, Right, Rights};
+pub use rights::{FcntlRights, IoctlLimit, Right, Rights, TooManyIoctls};
