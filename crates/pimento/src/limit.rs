@@ -50,9 +50,9 @@ pub enum LimitError {
     /// More ioctl commands than a limit can list. `EINVAL`.
     #[error(transparent)]
     TooManyIoctls(#[from] TooManyIoctls),
-    /// The limit takes a further filter in the process, and somebody else traces it just now, as a debugger or strace(1) does.
-    /// `EBUSY`; Linux only.
-    #[error("descriptor {descriptor} cannot be limited while somebody else traces the process")]
+    /// The limit takes a further filter on the process, which would be on all of its threads and on no other process; but some
+    /// of those have other tables of descriptors, or others have the same (CLONE_FILES). `EBUSY`; Linux only.
+    #[error("descriptor {descriptor} cannot be limited: its table is not exactly that of one process")]
     Busy {
         /// The descriptor's number.
         descriptor: RawFd,
@@ -139,8 +139,8 @@ impl From<LimitError> for io::Error {
 /// [`Right::FCNTL`](crate::Right::FCNTL) no ioctl or fcntl command is left either; with them, those that
 /// [`limit_ioctls`] and [`limit_fcntls`] have left.
 ///
-/// On Linux the first limit gives the process a monitor, which takes a millisecond and changes what [`Enter`](crate::Enter)
-/// says, but for the core dumps. To make several limits, and to enter, with [`Limits`](crate::Limits) is faster,
+/// On Linux the first limit gives the process a monitor, which takes a millisecond or two and changes what
+/// [`Enter`](crate::Enter) says. To make several limits, and to enter, with [`Limits`](crate::Limits) is faster,
 /// and leaves less to be asked about later.
 ///
 /// - `fd`: an open descriptor: `&File`, `&TcpStream`, `&OwnedFd`, `io::stdin()`
