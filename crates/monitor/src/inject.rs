@@ -19,12 +19,21 @@ struct Stopped {
     signals: u64,
 }
 
-/// Has the caller install a filter on all threads of its process, and answers its call: it has succeeded. On failure it
-/// is still to be answered if it has not been let go.
-pub fn filter(caller: &Caller, program: &[filter::Insn]) -> Result<(), Errno> {
+/// What becomes of the call in whose place a filter is installed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It has succeeded.
+    Succeeds,
+    /// It is made again.
+    IsRepeated,
+}
+
+/// Has the caller install a filter on all threads of its process, and answers its call. On failure it is still to be answered
+/// if it has not been let go.
+pub fn filter(caller: &Caller, program: &[filter::Insn], then: Then) -> Result<(), Errno> {
     let stopped = Stopped::on_the_way_out(caller)?;
     let installed = stopped.install(program);
-    stopped.leave(installed.err());
+    stopped.leave(installed.err(), then);
     // It has its answer, whatever that is.
     installed
 }
@@ -122,10 +131,16 @@ impl Stopped {
     }
 
     /// Lets it go, out of the call that it made.
-    fn leave(self, failed: Option<Errno>) {
+    fn leave(self, failed: Option<Errno>, then: Then) {
         let mut registers = self.registers;
+        match (failed, then) {
+            (None, Then::IsRepeated) => {
+                registers.rax = registers.orig_rax;
+                registers.rip = registers.rip.wrapping_sub(2);
+            }
+            (failed, _) => registers.rax = failed.map_or(0, |errno| -i64::from(errno.0)) as u64,
+        }
         registers.orig_rax = u64::MAX;
-        registers.rax = failed.map_or(0, |errno| -i64::from(errno.0)) as u64;
         let _ = sys::set_registers_of(self.tid, &registers);
         let _ = sys::set_signal_mask_of(self.tid, self.signals);
         sys::let_go(self.tid, 0);

@@ -50,7 +50,7 @@ pub struct State {
     limits: BTreeMap<i32, Limits>,
     /// What a further filter has left of A(n). There is something behind such a number at all times, so that nothing with
     /// more rights gets it.
-    narrowed: BTreeMap<i32, Rights>,
+    narrowed: BTreeMap<i32, Limits>,
     /// Closed numbers with a placeholder behind them.
     parked: BTreeSet<i32>,
     /// Calls that were let go on: by which thread, with which number. They may not have happened yet.
@@ -201,9 +201,14 @@ impl Files {
         for (number, limits) in limits {
             own.meet(number, &limits);
         }
-        for (number, rights) in narrowed {
-            let left = own.narrowed.get(&number).map_or(rights, |left| left.intersection(&rights));
-            own.narrowed.insert(number, left);
+        // What is surely left is what either has.
+        own.narrowed.retain(|number, _| narrowed.contains_key(number));
+        for (number, limits) in narrowed {
+            if let Some(own) = own.narrowed.get_mut(&number)
+                && !own.contains(&limits)
+            {
+                *own = if limits.contains(own) { limits } else { Limits::ALL };
+            }
         }
         own.parked.extend(parked);
     }
@@ -233,6 +238,11 @@ impl State {
     /// Whether the number has a filter of its own.
     pub fn is_narrowed(&self, number: i32) -> bool {
         self.narrowed.contains_key(&number)
+    }
+
+    /// Whether a filter of the number's own refuses what these limits permit.
+    pub fn refuses(&self, number: i32, limits: &Limits) -> bool {
+        self.narrowed.get(&number).is_some_and(|left| !left.contains(limits))
     }
 
     /// Whether the number is closed, though there is a placeholder behind it.
@@ -287,9 +297,10 @@ impl State {
         self.limits.remove(&number);
     }
 
-    /// A further filter has been put on the number, which leaves this of A(n).
-    pub fn narrow(&mut self, number: i32, left: Rights) {
+    /// A further filter has been put on the number, which lets through no more than this.
+    pub fn narrow(&mut self, number: i32, to: &Limits) {
         // A copy that is being made may be without it.
+        let left = self.narrowed.get(&number).map_or_else(|| to.clone(), |left| left.intersection(to));
         self.narrowed.insert(number, left);
     }
 
@@ -347,9 +358,9 @@ impl Tables {
     }
 
     /// A(n).
-    pub fn lets_through(&self, state: &State, number: i32) -> Rights {
-        let passes = self.passes(number);
-        state.narrowed.get(&number).map_or(passes, |left| passes.intersection(left))
+    pub fn lets_through(&self, state: &State, number: i32) -> Limits {
+        let passes = Limits::of(self.passes(number));
+        state.narrowed.get(&number).map_or_else(|| passes.clone(), |left| passes.intersection(left))
     }
 
     /// Whether the number is among the first, of which the filter lets everything through.
@@ -385,7 +396,7 @@ impl Tables {
             !state.is_limited(number)
                 && !state.is_narrowed(number)
                 && !state.is_parked(number)
-                && limits.whatever_command().contains(&self.passes(number))
+                && limits.contains(&Limits::of(self.passes(number)))
         })
     }
 

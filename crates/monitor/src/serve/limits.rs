@@ -4,7 +4,7 @@ use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::identity::as_monitor;
-use crate::inject;
+use crate::inject::{self, Then};
 use crate::listener::Answer;
 use crate::tables::State;
 use policy::Arg;
@@ -183,26 +183,37 @@ impl Service<'_> {
             return Ok(Answer::Value(0));
         }
         let tables = self.caller.processes().tables();
-        let left = tables.lets_through(&files, number);
-        let permitted = limits.whatever_command();
-        if permitted.contains(&left) {
+        if limits.contains(&tables.lets_through(&files, number)) {
             files.set(number, limits);
             return Ok(Answer::Value(0));
         }
-        // It would be on all threads of the process, and of no other: not where they have different tables.
-        if files.is_shared() || tables.is_split(self.caller.process()) {
-            return Err(Errno::BUSY.into());
-        }
-        self.use_up_low_numbers(&mut files);
-        let filter = filter::narrow(number as u32, &limits);
         // Not later than the filter is there.
-        files.set(number, limits);
-        if let Err(errno) = as_monitor(|| inject::filter(self.caller, &filter)) {
+        files.set(number, limits.clone());
+        if let Err(errno) = self.narrow(&mut files, number, &limits, Then::Succeeds) {
             // What the filter refuses, should it be there, was the caller's own wish.
             files.set(number, was);
             return Err(errno.into());
         }
-        files.narrow(number, left.intersection(&permitted));
         Ok(Answer::Given)
+    }
+
+    /// Has the caller put a further filter on a number, which lets no more through than these limits. It has its answer then.
+    pub(super) fn narrow(
+        &self,
+        files: &mut State,
+        number: i32,
+        limits: &Limits,
+        then: Then,
+    ) -> Result<(), Errno> {
+        let tables = self.caller.processes().tables();
+        // It would be on all threads of the process, and of no other: not where they have different tables.
+        if files.is_shared() || tables.is_split(self.caller.process()) {
+            return Err(Errno::BUSY);
+        }
+        self.use_up_low_numbers(files);
+        let filter = filter::narrow(number as u32, limits);
+        as_monitor(|| inject::filter(self.caller, &filter, then))?;
+        files.narrow(number, limits);
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::identity::as_monitor;
 use crate::listener::Answer;
 use crate::sys;
 use crate::tables::Mappings;
-use rights::{Right, Rights};
+use rights::Right;
 use std::os::fd::AsFd;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,11 +59,14 @@ impl Service<'_> {
     /// `mprotect` and `pkey_mprotect`.
     pub(super) fn protect(&self) -> Served {
         let wanted = self.int(2);
-        // What can be written or executed can be read.
-        let wanted = if wanted & PROT_ALL == 0 { 0 } else { wanted | libc::PROT_READ };
         self.unless_barred(|shared, barred| {
-            let counts = if shared { PROT_ALL } else { PROT_ALL & !libc::PROT_WRITE };
-            wanted & barred & counts != 0
+            let counts = match (shared, wanted & libc::PROT_WRITE != 0) {
+                (true, _) => wanted,
+                // What can be written can be read, and is the process's own.
+                (false, true) => wanted & !libc::PROT_WRITE | libc::PROT_READ,
+                (false, false) => wanted,
+            };
+            barred & counts & if shared { PROT_ALL } else { PROT_ALL & !libc::PROT_WRITE } != 0
         })
     }
 
@@ -97,7 +100,8 @@ impl Service<'_> {
             let mapped = Mapped::of(line).ok_or(Errno::ACCES)?;
             let refused = |&(inode, barred)| mapped.inode == inode && refused(mapped.shared, barred);
             if mapped.start < end && mapped.end > start && mappings.barred.iter().any(refused) {
-                return Err(Fail::lacking("a mapping", Rights::NONE));
+                // mprotect(2), of what the descriptor was not open for.
+                return Err(Errno::ACCES.into());
             }
         }
         Ok(Answer::GoOn)

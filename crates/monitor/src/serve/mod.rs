@@ -241,7 +241,10 @@ impl Service<'_> {
     fn is_about_libraries(&self) -> bool {
         use Op::{Access, Open, OpenHow, ReadLink, Stat, StatLink, Statx};
         let looks = matches!(self.call.op, Open | OpenHow | Stat | StatLink | Statx | Access | ReadLink);
-        !self.caller.is_hosted() && looks && self.path_arg(0).is_ok_and(|path| path.dirfd == libc::AT_FDCWD)
+        !self.caller.is_hosted()
+            && !self.guard.held.is_empty()
+            && looks
+            && self.path_arg(0).is_ok_and(|path| path.dirfd == libc::AT_FDCWD)
     }
 
     /// An argument, as 64 bits.

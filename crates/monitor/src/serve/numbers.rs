@@ -4,6 +4,7 @@
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
+use crate::inject::Then;
 use crate::listener::Answer;
 use crate::sys;
 use crate::tables::State;
@@ -122,9 +123,8 @@ impl Service<'_> {
             return self.let_go(&mut files);
         }
         let limits = files.limits(from);
-        let tables = self.caller.processes().tables();
-        // A filter says what this number may be used for, whatever is behind it; and that would be less than was meant, or more.
-        if files.is_narrowed(to) || !limits.whatever_command().contains(&tables.lets_through(&files, to)) {
+        // A filter says what this number may be used for, whatever is behind it: that would be less than was meant.
+        if files.refuses(to, &limits) {
             return Err(Errno::BUSY.into());
         }
         if limits.is_all() && !files.is_limited(to) {
@@ -133,6 +133,11 @@ impl Service<'_> {
         // dup2(2) knows this error, of a race between threads.
         if !limits.is_all() && files.is_gone_for(to, self.caller.tid()) {
             return Err(Errno::BUSY.into());
+        }
+        let tables = self.caller.processes().tables();
+        if !limits.contains(&tables.lets_through(&files, to)) {
+            self.make_way(&mut files, to, &limits)?;
+            return Ok(Answer::Given);
         }
         let fd = self.caller.descriptor(from)?;
         let was = files.limits(to);
@@ -143,6 +148,16 @@ impl Service<'_> {
         }
         files.set(to, limits);
         Ok(Answer::Value(to.into()))
+    }
+
+    /// The filter lets more through on a number than is to be behind it: has the caller put another on that, and make its call
+    /// again. What is there now may still be used until then.
+    fn make_way(&self, files: &mut State, to: i32, limits: &Limits) -> Result<(), Fail> {
+        // Calls of other threads that the filter has let through already may still be on their way, with more than is left.
+        if sys::threads(self.caller.process())?.len() > 1 {
+            return Err(Errno::BUSY.into());
+        }
+        Ok(self.narrow(files, to, limits, Then::IsRepeated)?)
     }
 
     pub(super) fn close(&self) -> Served {

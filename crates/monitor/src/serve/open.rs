@@ -1,6 +1,6 @@
 //! Opening.
 
-use super::{Served, Service};
+use super::{LOOKUP, Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::lookup::own_link;
@@ -100,6 +100,8 @@ impl Service<'_> {
             flags &= !(libc::O_TMPFILE & !libc::O_DIRECTORY);
         }
         let needs = if flags & libc::O_PATH != 0 { needs.union(&READ) } else { needs };
+        // As on FreeBSD, openat asks for it in capability mode only.
+        let needs = if self.caller.is_entered() { needs } else { needs.difference(&LOOKUP) };
         let makes = temporary || flags & libc::O_CREAT != 0;
         if flags & libc::O_CREAT != 0 && flags & libc::O_DIRECTORY != 0 {
             return Err(Errno::INVAL.into());
