@@ -72,8 +72,11 @@ fn what_is_closed_has_no_rights_and_no_content() {
             Err(LimitError::BadDescriptor { descriptor: number })
         );
         assert_eq!(call!(SYS_dup, number), Err(libc::EBADF), "{way:?}");
-        assert_eq!(call!(SYS_fcntl, number, libc::F_GETFD), Err(libc::EBADF), "{way:?}");
-        assert_eq!(call!(SYS_fstat, number, [0u8; 256].as_mut_ptr()), Err(libc::EBADF), "{way:?}");
+        // Where a further filter was made for it, a placeholder keeps the number: docs/freebsd-compat.md.
+        if way != Way::After {
+            assert_eq!(call!(SYS_fcntl, number, libc::F_GETFD), Err(libc::EBADF), "{way:?}");
+            assert_eq!(call!(SYS_fstat, number, [0u8; 256].as_mut_ptr()), Err(libc::EBADF), "{way:?}");
+        }
         let mut on = [libc::pollfd { fd: number, events: libc::POLLIN, revents: 0 }];
         assert_eq!(call!(SYS_poll, on.as_mut_ptr(), 1, 0), Ok(1), "{way:?}");
         assert_eq!(on[0].revents, libc::POLLNVAL, "{way:?}");
