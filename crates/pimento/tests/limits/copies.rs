@@ -6,6 +6,7 @@ use crate::{seek, write};
 use pimento::{FcntlRights, Right, Rights};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
+use std::sync::Barrier;
 
 const SEEKS: Rights = Rights::of(&[Right::PREAD, Right::IOCTL, Right::FCNTL]);
 
@@ -202,6 +203,31 @@ fn a_thread_with_a_table_of_its_own_has_its_own_limits() {
                 });
             });
             assert!(call!(SYS_fcntl, 700, libc::F_GETFD).is_err());
+        });
+    }
+}
+
+/// What such a thread, from before there was a monitor, does with its numbers, is nothing to the limits of the others.
+#[test]
+fn a_table_from_before_the_monitor_is_another() {
+    for way in WAYS {
+        play_in(User::Own, furnish, |dir| {
+            let (file, end) = (file(dir), Barrier::new(2));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    call!(SYS_unshare, libc::CLONE_FILES).unwrap();
+                    end.wait();
+                    end.wait();
+                    call!(SYS_close, file.as_raw_fd()).unwrap();
+                    end.wait();
+                });
+                end.wait();
+                way.limit(&file, READ);
+                end.wait();
+                end.wait();
+                assert_eq!([read(&file), write(&file)], [Ok(4), Err(ENOTCAPABLE)], "{way:?}");
+                assert_eq!(rights_of(&file), READ, "{way:?}");
+            });
         });
     }
 }
