@@ -2,6 +2,7 @@
 
 use crate::errno::Errno;
 use crate::fail::Fail;
+use crate::flight::Flights;
 use crate::identity::{self, Identity, Status, as_monitor};
 use crate::listener::{Answer, Listener};
 use crate::sys::{self, Notif};
@@ -72,6 +73,8 @@ pub struct Processes {
     tables: Tables,
     /// Whether that is kept by number: always, but under `pimento run` only if it was asked for.
     keep_limits: bool,
+    /// The limited descriptors that they send each other.
+    flights: Flights,
 }
 
 #[derive(Debug, Default)]
@@ -114,6 +117,7 @@ impl Processes {
             first: AtomicU32::new(0),
             keep_limits: !hosted || passes.len() > 1,
             tables: Tables::new(passes),
+            flights: Flights::new(descriptors)?,
         })
     }
 
@@ -235,6 +239,11 @@ impl Processes {
     /// What their descriptors may be used for.
     pub fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    /// The limited descriptors that they send each other.
+    pub fn flights(&self) -> &Flights {
+        &self.flights
     }
 
     /// The monitor's own identity.

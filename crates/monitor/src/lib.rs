@@ -10,6 +10,7 @@ mod defaults;
 mod errno;
 mod fail;
 mod features;
+mod flight;
 mod front;
 mod held;
 mod identity;

@@ -303,6 +303,16 @@ pub fn statx(fd: BorrowedFd, flags: u32, mask: u32) -> Result<libc::statx, Errno
     Ok(stat)
 }
 
+/// Whether a directory is this process's root: the same mount, so of the same namespace.
+pub fn is_own_root(dir: BorrowedFd) -> Result<bool, Errno> {
+    let own = open_path(c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
+    let place = |fd| {
+        let stat = statx(fd, 0, libc::STATX_INO | libc::STATX_MNT_ID)?;
+        Ok((stat.stx_mnt_id, stat.stx_ino))
+    };
+    Ok(place(own.as_fd())? == place(dir)?)
+}
+
 /// File system status, as the kernel lays it out.
 pub fn statfs(fd: BorrowedFd) -> Result<libc::statfs, Errno> {
     // SAFETY: struct statfs is plain data for which all zeroes is a value.
@@ -489,18 +499,112 @@ pub fn ioctl_in(fd: BorrowedFd, command: u32, argument: &[u8; 64]) -> Result<usi
 
 // --- sockets ------------------------------------------------------------------------------------------------
 
-/// Sends one message with the given ancillary data, never to an address.
-pub fn sendmsg(socket: BorrowedFd, data: &[u8], control: &[u8], flags: i32) -> Result<usize, Errno> {
+/// Sends one message with the given ancillary data; with an empty `name` to nobody in particular.
+pub fn sendmsg(
+    socket: BorrowedFd,
+    name: &[u8],
+    data: &[u8],
+    control: &[u8],
+    flags: i32,
+) -> Result<usize, Errno> {
     let mut iov = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
     // SAFETY: struct msghdr is plain data for which all zeroes is a value.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut iov;
     message.msg_iovlen = 1;
+    if !name.is_empty() {
+        message.msg_name = name.as_ptr().cast_mut().cast();
+        message.msg_namelen = name.len() as _;
+    }
     if !control.is_empty() {
         message.msg_control = control.as_ptr().cast_mut().cast();
         message.msg_controllen = control.len() as _;
     }
     check(syscall!(libc::SYS_sendmsg, socket.as_raw_fd(), &raw const message, flags))
+}
+
+/// How the messages in ancillary data begin: a length that counts this too, a level and a kind.
+pub const CONTROL_HEADER: usize = 16;
+/// What `SCM_PIDFD` is: a descriptor of the sender.
+pub const SCM_PIDFD: i32 = 4;
+
+/// A message that has come.
+#[derive(Debug)]
+pub struct Received {
+    /// Its length: that of its data, or more if MSG_TRUNC asked for that.
+    pub length: usize,
+    /// Its data.
+    pub data: Vec<u8>,
+    /// Who sent it.
+    pub name: Vec<u8>,
+    /// The ancillary data.
+    pub control: Vec<u8>,
+    /// The descriptors that came with it, and where in the ancillary data their numbers are.
+    pub fds: Vec<(usize, OwnedFd)>,
+    /// MSG_….
+    pub flags: i32,
+}
+
+/// Receives a message of which there is so much room for data and ancillary data.
+pub fn recvmsg(socket: BorrowedFd, room: usize, control: usize, flags: i32) -> Result<Received, Errno> {
+    let (mut data, mut control) = (vec![0u8; room], vec![0u8; control]);
+    let mut name = [0u8; size_of::<libc::sockaddr_storage>()];
+    let mut iov = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
+    // SAFETY: struct msghdr is plain data for which all zeroes is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut iov;
+    message.msg_iovlen = 1;
+    message.msg_name = name.as_mut_ptr().cast();
+    message.msg_namelen = name.len() as _;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = control.len() as _;
+    let length = check(syscall!(libc::SYS_recvmsg, socket.as_raw_fd(), &raw mut message, flags))?;
+    #[allow(clippy::unnecessary_cast, reason = "their types are not the same with every C library")]
+    let (named, controlled) = (message.msg_namelen as usize, message.msg_controllen as usize);
+    control.truncate(controlled);
+    data.truncate(length);
+    let fds = control_messages(&control)
+        .filter(|(level, kind, _)| {
+            *level == libc::SOL_SOCKET && matches!(*kind, libc::SCM_RIGHTS | SCM_PIDFD)
+        })
+        .flat_map(|(_, _, at)| at.step_by(4))
+        .filter_map(|at| Some((at, i32::from_ne_bytes(*control.get(at..)?.first_chunk()?))))
+        // In the place of a process that is gone there is an error.
+        .filter(|(_, number)| *number >= 0)
+        // SAFETY: the kernel has just made this descriptor for us; nothing else owns it.
+        .map(|(at, number)| (at, unsafe { OwnedFd::from_raw_fd(number) }))
+        .collect();
+    let name = name[..named.min(name.len())].to_vec();
+    Ok(Received { length, data, name, control, fds, flags: message.msg_flags })
+}
+
+/// The messages in ancillary data that the kernel wrote: their level, kind and where their content is.
+pub fn control_messages(control: &[u8]) -> impl Iterator<Item = (i32, i32, std::ops::Range<usize>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let header = control.get(at..at + CONTROL_HEADER)?;
+        let len = usize::from_ne_bytes(*header.first_chunk()?);
+        let (level, kind) = (
+            i32::from_ne_bytes(*header[8..].first_chunk()?),
+            i32::from_ne_bytes(*header[12..].first_chunk()?),
+        );
+        let content = at + CONTROL_HEADER..at.checked_add(len)?;
+        if len < CONTROL_HEADER || content.end > control.len() {
+            return None;
+        }
+        at += len.next_multiple_of(8);
+        Some((level, kind, content))
+    })
+}
+
+/// Whether a socket's receiving is bounded in time.
+pub fn has_receive_timeout(socket: BorrowedFd) -> Result<bool, Errno> {
+    let mut time = [0u64; 2];
+    let mut len = size_of_val(&time) as libc::socklen_t;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_RCVTIMEO);
+    let (socket, value) = (socket.as_raw_fd(), time.as_mut_ptr());
+    check(syscall!(libc::SYS_getsockopt, socket, level, option, value, &raw mut len))?;
+    Ok(time != [0; 2])
 }
 
 /// Whether a socket has an address to listen on: an internet socket a port. Others listen nowhere without a name.
@@ -535,6 +639,31 @@ pub fn accept(socket: BorrowedFd, flags: i32) -> Result<(OwnedFd, Vec<u8>), Errn
     let fd =
         owned(syscall!(libc::SYS_accept4, socket.as_raw_fd(), address.as_mut_ptr(), &raw mut len, flags))?;
     Ok((fd, address[..(len as usize).min(address.len())].to_vec()))
+}
+
+/// A pipe: the end to read from, and the one to write to. Neither waits.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let mut numbers = [-1; 2];
+    let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
+    check(syscall!(libc::SYS_pipe2, numbers.as_mut_ptr(), flags))?;
+    // SAFETY: the kernel has just made these descriptors for us; nothing else owns them.
+    let [read, write] = numbers.map(|number| unsafe { OwnedFd::from_raw_fd(number) });
+    Ok((read, write))
+}
+
+/// Has an epoll tell by `data` that nobody is at the other end of `fd` any more.
+pub fn epoll_add(epoll: BorrowedFd, fd: BorrowedFd, data: u64) -> Result<(), Errno> {
+    let event = libc::epoll_event { events: 0, u64: data };
+    let (epoll, fd) = (epoll.as_raw_fd(), fd.as_raw_fd());
+    check(syscall!(libc::SYS_epoll_ctl, epoll, libc::EPOLL_CTL_ADD, fd, &raw const event)).map(drop)
+}
+
+/// Waits so many milliseconds (-1: as long as it takes) for an epoll's descriptors: what those that are ready are told by.
+pub fn epoll_wait(epoll: BorrowedFd, timeout: i32) -> Result<Vec<u64>, Errno> {
+    let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
+    let (epoll, room) = (epoll.as_raw_fd(), events.len());
+    let count = check(syscall!(libc::SYS_epoll_wait, epoll, events.as_mut_ptr(), room, timeout))?;
+    Ok(events[..count].iter().map(|event| event.u64).collect())
 }
 
 /// A descriptor that nothing can be read from or written to.

@@ -1,11 +1,20 @@
 //! sendmsg and sendmmsg: everything about a message is in memory, the address and the descriptors too. The monitor
-//! copies it and sends the copy. An address is refused; descriptors ride along as copies of the caller's.
+//! copies it and sends the copy. Descriptors ride along as copies of the caller's, limited ones by their stand-ins
+//! (`flight`).
+//!
+//! An address is refused in capability mode. In ordinary mode, where the monitor is asked because some descriptor is limited,
+//! it goes along. The path of a Unix socket is looked up where the caller would, and the monitor sends to what it found; that
+//! takes a procfs. So is ancillary data of every kind, which in capability mode could name an interface or a route.
 
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
+use crate::identity::{self, as_monitor};
 use crate::listener::Answer;
-use crate::sys;
+use crate::lookup::own_link;
+use crate::sys::{self, CONTROL_HEADER, OpenHow};
+use rights::Rights;
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// How much of a stream is taken at a time, and the most of one datagram.
@@ -21,13 +30,23 @@ const SENT: i32 = libc::MSG_CONFIRM
     | libc::MSG_OOB;
 /// The kernel's MAX_RW_COUNT.
 const RW_MAX: u64 = 0x7fff_f000;
-const IOV_MAX: u64 = 1024;
+pub(super) const IOV_MAX: u64 = 1024;
 const CONTROL_MAX: u64 = 20480;
 const FDS_MAX: usize = 253;
-const HEADER: usize = 16;
+/// `struct sockaddr_storage`, and where in a `struct sockaddr_un` the path begins.
+const NAME_MAX: usize = 128;
+const PATH_AT: usize = 2;
 
-/// `struct msghdr`, as words.
+/// `struct mmsghdr`: a `struct msghdr` and the length that was sent or received.
+pub(super) const MESSAGE: u64 = 64;
+pub(super) const LENGTH_AT: u64 = 56;
+
+/// Where a message's data lies: addresses and lengths.
+pub(super) type Parts = Vec<(u64, usize)>;
+
+/// What of a `struct msghdr` says what is to be sent.
 struct Header {
+    name: Vec<u8>,
     iov: u64,
     iovlen: u64,
     control: u64,
@@ -42,16 +61,15 @@ impl Service<'_> {
     }
 
     pub(super) fn send_messages(&self) -> Served {
-        const SIZE: u64 = 64;
-        const LEN_AT: u64 = 56;
         let socket = self.descriptor(self.int(0), self.call.needs(0, self.caller.args()))?;
         let count = self.arg(2) & 0xffff_ffff;
         for index in 0..count.min(IOV_MAX) {
-            let at = self.arg(1).wrapping_add(index * SIZE);
+            let at = self.arg(1).wrapping_add(index * MESSAGE);
             match self.send(&socket, at, self.int(3)) {
-                Ok(sent) => self.caller.write(at.wrapping_add(LEN_AT), &(sent as u32).to_ne_bytes())?,
+                Ok(sent) => self.caller.write(at.wrapping_add(LENGTH_AT), &(sent as u32).to_ne_bytes())?,
                 // What was sent before the failure counts; the failure comes back with the next call.
-                Err(Fail::Errno(_)) if index > 0 => return Ok(Answer::Value(index as i64)),
+                Err(Fail::Gone) => return Err(Fail::Gone),
+                Err(_) if index > 0 => return Ok(Answer::Value(index as i64)),
                 Err(fail) => return Err(fail),
             }
         }
@@ -71,9 +89,13 @@ impl Service<'_> {
     fn header(&self, address: u64) -> Result<Header, Fail> {
         let [name, namelen, iov, iovlen, control, controllen, _flags]: [u64; 7] =
             self.caller.read_words(address)?;
-        if name != 0 && namelen as u32 != 0 {
-            let mut bytes = vec![0; (namelen as u32 as usize).min(128)];
+        let mut bytes = Vec::new();
+        if name != 0 {
+            let len = usize::try_from(namelen as i32).map_err(|_| Errno::INVAL)?;
+            bytes.resize(len.min(NAME_MAX), 0);
             self.caller.read(name, &mut bytes)?;
+        }
+        if !bytes.is_empty() && self.caller.is_entered() {
             return Err(Fail::outside(super::object::of_address(&bytes)));
         }
         if iovlen > IOV_MAX {
@@ -82,7 +104,48 @@ impl Service<'_> {
         if controllen > CONTROL_MAX {
             return Err(Errno(libc::ENOBUFS).into());
         }
-        Ok(Header { iov, iovlen, control, controllen })
+        Ok(Header { name: bytes, iov, iovlen, control, controllen })
+    }
+
+    /// The address to send to, and what it names as long as that is held. A path is the caller's own to look up.
+    fn address(&self, name: Vec<u8>) -> Result<(Vec<u8>, Option<OwnedFd>), Fail> {
+        let is_path = match name.get(..PATH_AT) {
+            Some(family) => {
+                family == (libc::AF_UNIX as u16).to_ne_bytes() && name.get(PATH_AT).is_some_and(|&at| at != 0)
+            }
+            None => false,
+        };
+        if !is_path {
+            return Ok((name, None));
+        }
+        if !identity::has_proc() {
+            return Err(Fail::lacking(super::object::of_address(&name), Rights::NONE));
+        }
+        let path = name[PATH_AT..].split(|&byte| byte == 0).next().unwrap_or_default();
+        let path = CString::new(path).map_err(|_| Errno::INVAL)?;
+        let of_caller = |name| {
+            let link =
+                CString::new(format!("/proc/{}/{name}", self.caller.tid())).map_err(|_| Errno::INVAL)?;
+            as_monitor(|| sys::open_path(&link, libc::O_PATH | libc::O_DIRECTORY, 0))
+        };
+        let root = of_caller("root")?;
+        let is_absolute = path.as_bytes().starts_with(b"/");
+        let start = if is_absolute { None } else { Some(of_caller("cwd")?) };
+        self.caller.still_there()?;
+        let resolve = match sys::is_own_root(root.as_fd())? {
+            true => 0,
+            false if is_absolute => libc::RESOLVE_IN_ROOT,
+            // In a root of its own, where an absolute link leads is not to be told from within.
+            false => libc::RESOLVE_BENEATH,
+        };
+        let how = OpenHow { flags: (libc::O_PATH | libc::O_CLOEXEC) as u64, mode: 0, resolve };
+        let found = match sys::openat2(start.as_ref().unwrap_or(&root).as_fd(), &path, &how) {
+            Err(Errno::XDEV) => return Err(Fail::lacking(super::object::of_address(&name), Rights::NONE)),
+            found => found?,
+        };
+        let link = own_link(found.as_fd());
+        let name = [(libc::AF_UNIX as u16).to_ne_bytes().as_slice(), link.as_bytes_with_nul()].concat();
+        Ok((name, Some(found)))
     }
 
     fn send(&self, socket: &OwnedFd, address: u64, flags: i32) -> Result<usize, Fail> {
@@ -92,9 +155,7 @@ impl Service<'_> {
             return Err(Errno(libc::ENOBUFS).into());
         }
         let header = self.header(address)?;
-        let stream = rustix::net::sockopt::socket_type(socket)
-            .map_err(|errno| Errno(errno.raw_os_error()))?
-            == rustix::net::SocketType::STREAM;
+        let stream = is_stream(socket)?;
         let own = self.caller.processes().own_identity().real_user();
         if self.identity.as_ref().is_some_and(|identity| identity.real_user() != own)
             && sys::is_unix(socket.as_fd())?
@@ -104,8 +165,14 @@ impl Service<'_> {
         }
         let blocks = flags & libc::MSG_DONTWAIT == 0
             && sys::fcntl(socket.as_fd(), libc::F_GETFL, 0)? as i32 & libc::O_NONBLOCK == 0;
-        let parts = self.parts(&header, stream)?;
+        let parts = self.parts(header.iov, header.iovlen)?;
+        let whole: usize = parts.iter().map(|part| part.1).sum();
+        if !stream && whole > DATAGRAM_MAX {
+            return Err(Errno::MSGSIZE.into());
+        }
         let (mut control, _held) = self.control(&header)?;
+        // A connected stream takes no address, and says so.
+        let (name, _named) = if stream { (header.name, None) } else { self.address(header.name)? };
         let now = flags & SENT | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let mut sent = 0;
         loop {
@@ -114,7 +181,7 @@ impl Service<'_> {
                 Err(Fail::Errno(_)) if sent > 0 => return Ok(sent),
                 data => data?,
             };
-            match sys::sendmsg(socket.as_fd(), &data, &control, now).map_err(Fail::from) {
+            match sys::sendmsg(socket.as_fd(), &name, &data, &control, now).map_err(Fail::from) {
                 Ok(len) => sent += len,
                 Err(Fail::Errno(Errno::AGAIN)) if blocks => {
                     // Many may wait, and none is to keep its data here meanwhile.
@@ -138,7 +205,6 @@ impl Service<'_> {
             }
             // Descriptors go with the first byte, and not again.
             control.clear();
-            let whole: usize = parts.iter().map(|part| part.1).sum();
             if !stream || !blocks || sent >= whole {
                 return Ok(sent);
             }
@@ -155,20 +221,23 @@ impl Service<'_> {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
-            if self.caller.status()?.signals.interrupting(None) != 0 {
-                return Err(Errno::RESTARTSYS.into());
+            // Without procfs it is made again, so that a signal is seen.
+            if self.caller.status().is_ok_and(|status| status.signals.interrupting(None) == 0) {
+                continue;
             }
+            self.caller.still_there().map_err(|_| Fail::Gone)?;
+            return Err(Errno::RESTARTSYS.into());
         }
     }
 
-    /// Where the message's data lies: addresses and lengths.
-    fn parts(&self, header: &Header, stream: bool) -> Result<Vec<(u64, usize)>, Fail> {
-        let mut iov = vec![0u8; header.iovlen as usize * 16];
-        self.caller.read(header.iov, &mut iov)?;
+    /// Where a message's data lies, by its `struct iovec`s.
+    pub(super) fn parts(&self, iov: u64, count: u64) -> Result<Parts, Fail> {
+        let mut bytes = vec![0u8; count as usize * 16];
+        self.caller.read(iov, &mut bytes)?;
         let word = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
         let mut whole = 0u64;
         let mut parts = Vec::new();
-        for entry in iov.chunks_exact(16) {
+        for entry in bytes.chunks_exact(16) {
             let (base, len) = (word(&entry[..8]), word(&entry[8..]));
             // As the kernel: a length that is no ssize_t is EINVAL, and the whole is cut at MAX_RW_COUNT.
             if len > i64::MAX as u64 {
@@ -177,9 +246,6 @@ impl Service<'_> {
             let len = len.min(RW_MAX - whole);
             whole += len;
             parts.push((base, len as usize));
-        }
-        if !stream && whole > DATAGRAM_MAX as u64 {
-            return Err(Errno::MSGSIZE.into());
         }
         Ok(parts)
     }
@@ -218,7 +284,7 @@ impl Service<'_> {
         }
     }
 
-    /// The control data with the caller's descriptors replaced by copies, and the copies.
+    /// The control data with the caller's descriptors replaced by copies or stand-ins, and those.
     fn control(&self, header: &Header) -> Result<(Vec<u8>, Vec<OwnedFd>), Fail> {
         if header.control == 0 || header.controllen == 0 {
             return Ok((Vec::new(), Vec::new()));
@@ -227,17 +293,17 @@ impl Service<'_> {
         self.caller.read(header.control, &mut control)?;
         let mut held = Vec::new();
         let mut at = 0;
-        while at + HEADER <= control.len() {
+        while at + CONTROL_HEADER <= control.len() {
             let len = u64::from_ne_bytes(control[at..at + 8].try_into().unwrap_or_default());
             let int =
                 |from: usize| i32::from_ne_bytes(control[from..from + 4].try_into().unwrap_or_default());
             let (level, kind) = (int(at + 8), int(at + 12));
-            if len < HEADER as u64 || len > (control.len() - at) as u64 {
+            if len < CONTROL_HEADER as u64 || len > (control.len() - at) as u64 {
                 return Err(Errno::INVAL.into());
             }
             let end = at + len as usize;
             if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                for slot in (at + HEADER..end).step_by(4) {
+                for slot in (at + CONTROL_HEADER..end).step_by(4) {
                     if slot + 4 > end {
                         break;
                     }
@@ -245,19 +311,23 @@ impl Service<'_> {
                         return Err(Errno::INVAL.into());
                     }
                     let number = i32::from_ne_bytes(control[slot..slot + 4].try_into().unwrap_or_default());
-                    let copy = self.caller.descriptor(number)?;
-                    control[slot..slot + 4].copy_from_slice(&copy.as_raw_fd().to_ne_bytes());
-                    held.push(copy);
+                    let (mut sent, limits) = self.caller.limited(number)?;
+                    if !limits.is_all() {
+                        sent = self.caller.processes().flights().departs(sent, limits)?;
+                    }
+                    control[slot..slot + 4].copy_from_slice(&sent.as_raw_fd().to_ne_bytes());
+                    held.push(sent);
                 }
             }
             match (level, kind) {
                 (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {}
                 (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) => {
-                    self.own_credentials(&control[at + HEADER..end])?
+                    self.own_credentials(&control[at + CONTROL_HEADER..end])?
                 }
                 // How a datagram is cut up, and what it is marked with. Others name interfaces and routes.
                 (libc::SOL_UDP, libc::UDP_SEGMENT) | (libc::IPPROTO_IP, libc::IP_TOS | libc::IP_TTL) => {}
                 (libc::IPPROTO_IPV6, libc::IPV6_TCLASS | libc::IPV6_HOPLIMIT) => {}
+                _ if !self.caller.is_entered() => {}
                 _ => return Err(Fail::outside(format!("control message {kind} of level {level}"))),
             }
             at += (len as usize).next_multiple_of(8);
@@ -266,12 +336,8 @@ impl Service<'_> {
     }
 }
 
-impl Service<'_> {
-    pub(super) fn receive_message(&self) -> Served {
-        self.check_limits()
-    }
-
-    pub(super) fn receive_messages(&self) -> Served {
-        self.check_limits()
-    }
+/// Whether a socket is a stream, which has no messages.
+pub(super) fn is_stream(socket: &OwnedFd) -> Result<bool, Errno> {
+    let kind = rustix::net::sockopt::socket_type(socket).map_err(|errno| Errno(errno.raw_os_error()))?;
+    Ok(kind == rustix::net::SocketType::STREAM)
 }

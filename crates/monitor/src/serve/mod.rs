@@ -8,7 +8,8 @@
 //! - `directory`: the working directory
 //! - `program`: starting programs
 //! - `process`: signals and other processes
-//! - `message`: sendmsg, recvmsg
+//! - `message`: sendmsg
+//! - `receiving`: recvmsg
 //! - `command`: ioctl, fcntl, prctl
 //! - `limits`: a descriptor's rights
 //! - `numbers`: copying and closing descriptors, and what copies them all
@@ -29,6 +30,7 @@ mod open;
 mod ordinary;
 mod process;
 mod program;
+mod receiving;
 mod status;
 mod waiting;
 
