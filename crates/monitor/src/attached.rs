@@ -38,7 +38,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     // Nothing comes if the filter was refused.
-    let Ok(listener) = take_listener(&mut talk) else { return ExitCode::FAILURE };
+    let Ok(listener) = take_listener(&mut talk, &processes) else { return ExitCode::FAILURE };
     drop(talk);
     let listener = Listener::new(listener, &guard.features);
     if !processes.are_like_us() {
@@ -51,13 +51,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 /// The listener, of which the keeper tells its own number and the listener's, and waits until we have it.
-fn take_listener(talk: &mut File) -> Result<OwnedFd, Errno> {
+fn take_listener(talk: &mut File, processes: &Processes) -> Result<OwnedFd, Errno> {
     let io = |error: std::io::Error| Errno(error.raw_os_error().unwrap_or(libc::EIO));
     let mut told = [0; 8];
     talk.read_exact(&mut told).map_err(io)?;
     let [a, b, c, d, e, f, g, h] = told;
     let (keeper, number) = (u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]));
     let listener = sys::pidfd_getfd(sys::pidfd_open(keeper)?.as_fd(), number)?;
+    processes.tables().finds_split(processes.first(), keeper);
     talk.write_all(b"T").map_err(io)?;
     Ok(listener)
 }

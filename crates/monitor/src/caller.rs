@@ -236,6 +236,11 @@ impl Processes {
         Ok(())
     }
 
+    /// The process that everything started with.
+    pub fn first(&self) -> u32 {
+        self.first.load(Ordering::Relaxed)
+    }
+
     /// What their descriptors may be used for.
     pub fn tables(&self) -> &Tables {
         &self.tables

@@ -351,6 +351,27 @@ impl Tables {
         lock(&self.registry).known.insert(process, Known::new(pidfd, standing));
     }
 
+    /// Finds the threads of the first process that have had tables of their own from before it had a monitor; but for the one
+    /// that has `keeper`'s, and is about to end. Which of the tables its limits are for is not known: they hold in all. From
+    /// then on each is for itself. Not before the filter is on them, or they may make more of them unseen.
+    pub fn finds_split(&self, process: u32, keeper: u32) {
+        let mut threads = sys::threads(process).unwrap_or_default();
+        // Where the kernel does not tell, they are taken to have one table, and none gets another.
+        threads.retain(|&thread| {
+            sys::shares_files(thread, process) == Ok(false) && sys::shares_files(thread, keeper) == Ok(false)
+        });
+        if threads.is_empty() {
+            return;
+        }
+        let mut registry = lock(&self.registry);
+        let Some(known) = registry.known.get_mut(&process) else { return };
+        known.is_split = true;
+        for thread in threads {
+            registry.find_apart(thread, process);
+        }
+        self.moving.store(true, Ordering::Relaxed);
+    }
+
     /// A(n) of the filter that everything is under.
     fn passes(&self, number: i32) -> Rights {
         let Ok(number) = u32::try_from(number) else { return Rights::ALL };
