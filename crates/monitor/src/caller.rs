@@ -117,7 +117,7 @@ impl Processes {
             first: AtomicU32::new(0),
             keep_limits: !hosted || passes.len() > 1,
             tables: Tables::new(passes),
-            flights: Flights::new(descriptors)?,
+            flights: Flights::new(descriptors),
         })
     }
 

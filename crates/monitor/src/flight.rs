@@ -17,7 +17,7 @@ use rights::Limits;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// As little as a pipe holds.
 const PAGE: u64 = 4096;
@@ -26,7 +26,8 @@ const STACK: usize = 64 << 10;
 /// The descriptors in flight.
 #[derive(Debug)]
 pub struct Flights {
-    waiting: Arc<Waiting>,
+    /// Nothing, until one is sent.
+    waiting: OnceLock<Arc<Waiting>>,
     /// How many there may be.
     most: usize,
     /// Whether a thread waits for stand-ins to go.
@@ -70,58 +71,65 @@ impl Pipe {
 
 impl Flights {
     /// None yet. The monitor may have `descriptors` open, of which each takes two.
-    pub fn new(descriptors: u64) -> Result<Flights, Errno> {
-        let waiting = Waiting { gone: sys::epoll()?, by_inode: Mutex::default() };
-        Ok(Flights {
-            waiting: Arc::new(waiting),
+    pub fn new(descriptors: u64) -> Flights {
+        Flights {
+            waiting: OnceLock::new(),
             most: usize::try_from(descriptors / 8).unwrap_or(usize::MAX),
             attended: AtomicBool::new(false),
-        })
+        }
+    }
+
+    fn waiting(&self) -> Result<&Arc<Waiting>, Errno> {
+        if let Some(waiting) = self.waiting.get() {
+            return Ok(waiting);
+        }
+        let waiting = Waiting { gone: sys::epoll()?, by_inode: Mutex::default() };
+        Ok(self.waiting.get_or_init(|| Arc::new(waiting)))
     }
 
     /// A descriptor with limits is to be sent: its stand-in.
     pub fn departs(&self, fd: OwnedFd, limits: Limits) -> Result<OwnedFd, Errno> {
-        self.sweep();
+        let waiting = self.waiting()?;
+        waiting.sweep(0);
         let (end, stand_in) = sys::pipe()?;
         // A pipe of the usual size does as well.
         let _ = sys::fcntl(stand_in.as_fd(), libc::F_SETPIPE_SZ, PAGE);
         let pipe = Pipe::of(&stand_in)?;
         let inode = pipe.inode;
-        let mut by_inode = self.waiting.lock();
+        let mut by_inode = waiting.lock();
         // The kernel says so of too many descriptors in messages.
         if by_inode.len() >= self.most || by_inode.contains_key(&inode) {
             return Err(Errno(libc::ETOOMANYREFS));
         }
-        sys::epoll_add(self.waiting.gone.as_fd(), end.as_fd(), inode)?;
+        sys::epoll_add(waiting.gone.as_fd(), end.as_fd(), inode)?;
         by_inode.insert(inode, Flight { fd: Arc::new(fd), limits, stand_in: pipe, _end: end });
         drop(by_inode);
-        self.attend();
+        self.attend(waiting);
         Ok(stand_in)
     }
 
     /// What a descriptor that has arrived stands for, if it is a stand-in.
     pub fn arrives(&self, fd: &OwnedFd) -> Option<(Arc<OwnedFd>, Limits)> {
-        // Mostly there are none.
-        if self.waiting.lock().is_empty() {
-            return None;
-        }
+        let waiting = self.waiting.get()?;
         let pipe = Pipe::of(fd).ok()?;
-        let by_inode = self.waiting.lock();
+        let by_inode = waiting.lock();
         let flight = by_inode.get(&pipe.inode).filter(|flight| flight.stand_in == pipe)?;
         Some((flight.fd.clone(), flight.limits.clone()))
     }
 
     /// Closes what has no stand-in any more.
     pub fn sweep(&self) {
-        self.waiting.sweep(0);
+        if let Some(waiting) = self.waiting.get() {
+            waiting.sweep(0);
+        }
     }
 
     /// Has a thread do that, which waits for it.
-    fn attend(&self) {
+    fn attend(&self, waiting: &Arc<Waiting>) {
         if self.attended.swap(true, Ordering::SeqCst) {
             return;
         }
-        let waiting = self.waiting.clone();
+        let waiting = waiting.clone();
         let spawned = as_monitor(|| {
             let thread = std::thread::Builder::new().name("flights".into()).stack_size(STACK);
             thread.spawn(move || {
@@ -162,11 +170,11 @@ mod tests {
     }
 
     fn flights() -> Flights {
-        Flights::new(64).unwrap()
+        Flights::new(64)
     }
 
     fn number(flights: &Flights) -> usize {
-        flights.waiting.lock().len()
+        flights.waiting().unwrap().lock().len()
     }
 
     #[test]
