@@ -15,7 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it has open it can [limit](limit) too: a descriptor's *rights* say what it is good for, in capability mode and outside of
+//! What it has open it can [limit] too: a descriptor's *rights* say what it is good for, in capability mode and outside of
 //! it. With [`Limits`] all that happens at once:
 //!
 //! ```no_run
