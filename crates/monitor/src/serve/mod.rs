@@ -97,7 +97,11 @@ pub fn serve(
 ) -> Result<(Answer, Option<Refused>), ()> {
     let call = u32::try_from(number).ok().and_then(policy::by_number_x86_64);
     let Some(call) = call else {
-        let refused = Fail::outside(format!("system call {number}"));
+        let refused = match caller.is_entered() {
+            true => Fail::outside(format!("system call {number}")),
+            // It may be about descriptors.
+            false => Errno::NOSYS.into(),
+        };
         return conclude(Err(refused));
     };
     let service = Service { guard, caller, watch, call, identity: None };

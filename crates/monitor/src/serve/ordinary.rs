@@ -2,8 +2,14 @@
 
 use super::{Served, Service};
 use crate::errno::Errno;
+use crate::fail::Fail;
 use crate::listener::Answer;
-use policy::{Arg, Op};
+use crate::sys;
+use policy::{Arg, Op, Resolved};
+use rights::{Right, Rights};
+use std::os::fd::AsFd;
+
+const FEXECVE: Rights = Rights::of(&[Right::FEXECVE]);
 
 impl Service<'_> {
     /// Serves a call of such a process.
@@ -27,11 +33,19 @@ impl Service<'_> {
             Op::Exec | Op::ExecAt => {
                 self.caller.starts_program();
                 self.caller.processes().tables().starts_program(self.caller.process(), self.caller.tid());
+                if self.starts_limited_file()? {
+                    return Ok(Answer::GoOn);
+                }
                 self.names_limited()
             }
             // Another process's descriptors, without their limits.
             _ if self.call.name == "pidfd_getfd" => return Err(Errno::PERM.into()),
-            _ => self.names_limited(),
+            // What a ring does, nobody sees: as if the kernel had none, so that libraries do without.
+            _ if self.call.name.starts_with("io_uring_") => return Err(Errno::NOSYS.into()),
+            _ if !self.names_limited() => false,
+            // What is only for those with the whole namespace: by the descriptor's rights, where the table says which.
+            _ if self.is_denied() => return self.denied_to_limited(),
+            _ => true,
         };
         if touches {
             return self.act();
@@ -49,6 +63,38 @@ impl Service<'_> {
             .iter()
             .enumerate()
             .any(|(index, arg)| matches!(arg, Arg::Fd(_) | Arg::Dir) && files.is_limited(self.int(index)))
+    }
+
+    /// Whether capability mode would refuse the call, whatever the descriptor.
+    fn is_denied(&self) -> bool {
+        matches!(policy::resolve(self.call, false, self.caller.args()), Resolved::Deny(_))
+    }
+
+    /// Such a call on a limited descriptor.
+    fn denied_to_limited(&self) -> Served {
+        for (index, arg) in self.call.args.iter().enumerate() {
+            let (number, args) = (self.int(index), self.caller.args());
+            let is_limited = self.caller.files().is_some_and(|files| files.is_limited(number));
+            let unsaid = match arg {
+                Arg::Dir => true,
+                Arg::Fd(_) => self.call.needs(index, args).is_empty(),
+                _ => false,
+            };
+            if is_limited && unsaid {
+                return Err(Fail::lacking(format!("descriptor {number}"), Rights::NONE));
+            }
+        }
+        self.check_limits()
+    }
+
+    /// Whether the call starts the program behind a limited descriptor itself: the rights suffice then, for there is nothing
+    /// beneath a file that a path could lead to.
+    fn starts_limited_file(&self) -> Result<bool, Fail> {
+        if self.call.op != Op::ExecAt || !self.names_limited() || self.int(4) & libc::AT_EMPTY_PATH == 0 {
+            return Ok(false);
+        }
+        let (program, _) = self.limited(self.int(0), FEXECVE)?;
+        Ok(sys::stat(program.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG)
     }
 
     fn any_limited(&self) -> bool {
