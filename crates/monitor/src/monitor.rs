@@ -41,7 +41,7 @@ pub struct Monitor {
     pub report: Option<Report>,
     /// What blocks.
     pub watch: Watch,
-    crew: Crew,
+    crew: Arc<Crew>,
 }
 
 /// The workers. One receives: its answer to a call and its wait for the next are then on the CPU that the caller ran
@@ -53,6 +53,8 @@ struct Crew {
     receiving: AtomicUsize,
     /// How many notifications have been taken.
     taken: AtomicU64,
+    /// How many blocked, and nobody sat to take their place.
+    missed: AtomicU64,
     /// Whether the watch looks.
     watching: AtomicBool,
     bench: Mutex<Bench>,
@@ -112,18 +114,36 @@ impl Crew {
     fn bench(&self) -> MutexGuard<'_, Bench> {
         self.bench.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// One that receives no more for now has another that sits do so, rather than have calls wait for the watch.
+    fn relieve(&self) {
+        if self.receiving.load(Ordering::SeqCst) > 0 {
+            return;
+        }
+        let mut bench = self.bench();
+        if bench.sitting > bench.called {
+            bench.called += 1;
+            self.called.notify_one();
+        } else {
+            self.missed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Monitor {
     /// Over a listener.
     pub fn new(listener: Listener, guard: Guard, report: bool, processes: Processes) -> Monitor {
+        let crew = Arc::<Crew>::default();
         Monitor {
             listener,
             guard,
             processes,
             report: report.then(Report::default),
-            watch: Watch::default(),
-            crew: Crew::default(),
+            watch: Watch::new({
+                let crew = crew.clone();
+                move || crew.relieve()
+            }),
+            crew,
         }
     }
 
@@ -168,7 +188,8 @@ impl Monitor {
             // Where those that were called block as well, many calls do, and wait for their turn to: twice as many then.
             let stuck = crew.receiving.load(Ordering::SeqCst) == 0 && taken - seen <= called;
             called = if stuck { (called * 2).clamp(1, MOST_CALLED) } else { 0 };
-            for _ in 0..called {
+            let missed = self.crew.missed.swap(0, Ordering::SeqCst).min(MOST_CALLED);
+            for _ in 0..called.max(missed) {
                 self.call_another();
             }
             quiet = if taken == seen && !stuck && self.watch.is_clear() { quiet + 1 } else { 0 };

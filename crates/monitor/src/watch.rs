@@ -5,6 +5,7 @@ use crate::caller::Caller;
 use crate::identity::Status;
 use crate::sys::{self, SignalSet};
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,12 +25,22 @@ pub fn interrupt_blocked_workers() {
 }
 
 /// The calls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watch {
+    relief: Relief,
     blocked: Mutex<Vec<BlockedCall>>,
     next: AtomicU64,
     /// Until when a thread's call was to wait that the kernel makes again, and which call that is.
     again: Mutex<HashMap<u32, Again>>,
+}
+
+/// Puts another worker in the place of one that is about to block.
+struct Relief(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Relief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Relief")
+    }
 }
 
 #[derive(Debug)]
@@ -58,6 +69,16 @@ pub struct Blocking<'a> {
 }
 
 impl Watch {
+    /// Over no calls yet. `relieve` puts another worker in the place of one that is about to block.
+    pub fn new(relieve: impl Fn() + Send + Sync + 'static) -> Watch {
+        Watch {
+            relief: Relief(Box::new(relieve)),
+            blocked: Mutex::default(),
+            next: AtomicU64::new(0),
+            again: Mutex::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<BlockedCall>> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,6 +151,11 @@ impl Watch {
 }
 
 impl Blocking<'_> {
+    /// It does block, as far as can be seen: another worker takes the calls that come meanwhile.
+    pub fn for_long(&self) {
+        (self.watch.relief.0)();
+    }
+
     /// Whether the call has been interrupted for its caller's sake so far.
     pub fn is_interrupted(&self) -> bool {
         self.watch.lock().iter().any(|call| call.key == self.key && call.interrupted)

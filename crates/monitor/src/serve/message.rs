@@ -213,7 +213,8 @@ impl Service<'_> {
 
     /// Waits for the socket as the caller would: until it dies, or a signal is there that would interrupt it.
     fn wait_until(&self, socket: &OwnedFd, events: i16) -> Result<(), Fail> {
-        let _other_workers = self.watch.enter(self.caller);
+        let blocking = self.watch.enter(self.caller);
+        blocking.for_long();
         loop {
             match sys::poll(socket.as_fd(), events, 50) {
                 Ok(0) => {}

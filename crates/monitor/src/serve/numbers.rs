@@ -296,6 +296,9 @@ impl Service<'_> {
             return Err(Errno::INVAL.into());
         }
         let blocking = self.watch.enter(self.caller);
+        if sys::poll(socket.as_fd(), libc::POLLIN, 0) == Ok(0) {
+            blocking.for_long();
+        }
         let accepted = sys::accept(socket.as_fd(), flags | libc::SOCK_CLOEXEC);
         let interrupted = blocking.leave();
         let (connection, address) = match accepted {

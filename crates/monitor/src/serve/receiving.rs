@@ -153,6 +153,9 @@ impl Service<'_> {
     fn receive_once(&self, socket: &OwnedFd, most: usize, room: &Room, flags: i32) -> Result<Received, Fail> {
         let control = room.controllen.min(CONTROL_MAX) as usize;
         let blocking = self.watch.enter(self.caller);
+        if flags & libc::MSG_DONTWAIT == 0 && sys::poll(socket.as_fd(), libc::POLLIN, 0) == Ok(0) {
+            blocking.for_long();
+        }
         loop {
             match sys::recvmsg(socket.as_fd(), most, control, flags | libc::MSG_CMSG_CLOEXEC) {
                 Err(Errno::INTR) if blocking.is_interrupted() => break,

@@ -348,6 +348,7 @@ impl Service<'_> {
             return Ok(Waited::Interrupted);
         }
         let blocking = self.watch.enter_with(self.caller, mask);
+        blocking.for_long();
         loop {
             match once(patience.left()) {
                 Err(Errno::INTR) if blocking.is_interrupted() => return Ok(Waited::Interrupted),
