@@ -7,6 +7,7 @@
 //!
 //! Nothing here makes a system call but to ask who is whose child, and whether two threads share a table.
 
+use crate::errno::Errno;
 use crate::sys;
 use rights::{Limits, Rights};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -260,11 +261,6 @@ impl State {
         self.narrowed.len() >= NARROWED_MOST
     }
 
-    /// Whether several processes have this table.
-    pub fn is_shared(&self) -> bool {
-        self.shared
-    }
-
     /// From now on these are the limits of what is behind the number.
     pub fn set(&mut self, number: i32, limits: Limits) {
         // A copy that is being made may have either.
@@ -459,8 +455,11 @@ impl Tables {
             return Standing::nothing();
         };
         let standing = Standing { files: known.files(thread).clone(), ..known.standing.clone() };
-        if known.closes.contains(&thread) {
-            known.closes.retain(|&one| one != thread);
+        let closes = known.closes.contains(&thread);
+        known.closes.retain(|&one| one != thread);
+        // Who has a table locked may be at it for long.
+        drop(registry);
+        if closes {
             let mut files = standing.files.lock();
             let closed: Vec<i32> =
                 files.limited().map(|(number, _)| number).filter(|&number| !is_open(number)).collect();
@@ -489,22 +488,28 @@ impl Tables {
         }
     }
 
-    /// The thread is let close some of its descriptors: which, is seen when it is back.
-    pub fn closes_when_back(&self, process: u32, thread: u32) {
-        if let Some(known) = lock(&self.registry).known.get_mut(&process) {
-            known.closes.push(thread);
-        }
+    /// The thread, which is let have its table to itself, is let close these numbers there.
+    pub fn closes_apart(&self, process: u32, thread: u32, range: std::ops::RangeInclusive<i32>) {
+        let mut registry = lock(&self.registry);
+        let Some(known) = registry.known.get_mut(&process) else { return };
+        // What the others make of the old table meanwhile, the new one follows.
+        known.closes.push(thread);
+        let mut files = known.files(thread).lock();
+        files.limits.retain(|number, _| !range.contains(number));
+        files.unpark(range);
+        files.used_up = false;
     }
 
-    /// Another process with the same table.
-    pub fn sharer(&self, process: u32) -> Option<u32> {
-        lock(&self.registry).sharer(process)
+    /// Threads of other processes that have the thread's table, or may have; and whether these are all that there are.
+    pub fn sharers(&self, process: u32, thread: u32) -> (Vec<u32>, bool) {
+        lock(&self.registry).sharers(process, thread)
     }
 
     /// The process is let start another program, with a table of its own then.
     pub fn starts_program(&self, process: u32, thread: u32) {
         let mut registry = lock(&self.registry);
-        let witness = registry.sharer(process);
+        let (sharers, _) = registry.sharers(process, thread);
+        let witness = sharers.into_iter().find(|&other| sys::shares_files(thread, other) == Ok(true));
         let Some(known) = registry.known.get_mut(&process) else { return };
         known.closes.push(process);
         if let Some(witness) = witness {
@@ -559,9 +564,16 @@ impl Tables {
         self.moving.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a process's threads may have different tables.
-    pub fn is_split(&self, process: u32) -> bool {
-        lock(&self.registry).known.get(&process).is_none_or(|known| known.is_split)
+    /// Whether the threads of a process have the thread's table, and nobody else has it.
+    pub fn is_alone(&self, process: u32, thread: u32) -> bool {
+        let registry = lock(&self.registry);
+        let Some(known) = registry.known.get(&process).filter(|known| !known.is_split) else { return false };
+        if !known.files(thread).lock().shared {
+            return true;
+        }
+        let (sharers, are_all) = registry.sharers(process, thread);
+        let has = |other| !matches!(sys::shares_files(thread, other), Ok(false) | Err(Errno::SRCH));
+        are_all && !sharers.into_iter().any(has)
     }
 }
 
@@ -709,17 +721,30 @@ impl Registry {
         known.apart.insert(thread, Arc::new(own));
     }
 
-    /// Another process with the same table.
-    fn sharer(&self, process: u32) -> Option<u32> {
-        let files = &self.known.get(&process)?.standing.files;
+    /// Threads of other processes that have the thread's table, or may have; and whether these are all that there are.
+    fn sharers(&self, process: u32, thread: u32) -> (Vec<u32>, bool) {
+        let Some(known) = self.known.get(&process) else { return (Vec::new(), false) };
+        let files = known.files(thread);
         if !files.lock().shared {
-            return None;
+            return (Vec::new(), true);
         }
-        let other = |(&other, known): (&u32, &Known)| {
-            (other != process && Arc::ptr_eq(&known.standing.files, files)).then_some(other)
-        };
-        // One that has not called yet has it too: its parent is then the one that starts a program.
-        self.known.iter().find_map(other).or(Some(process))
+        let has = |other: &Arc<Files>| Arc::ptr_eq(other, files);
+        let (mut sharers, mut are_all) = (Vec::new(), true);
+        for (&other, known) in self.known.iter().filter(|&(&other, _)| other != process) {
+            if !has(&known.standing.files) && !known.apart.values().any(has) {
+                continue;
+            }
+            match sys::threads(other) {
+                Ok(threads) => sharers.extend(threads),
+                Err(_) => are_all &= !sys::is_alive(&known.pidfd),
+            }
+        }
+        // And those that have not called yet.
+        for fork in self.forks.iter().filter(|fork| has(&fork.standing.files)) {
+            sharers.extend(sys::children(fork.parent, fork.thread).unwrap_or_default());
+            are_all = false;
+        }
+        (sharers, are_all)
     }
 
     /// Of too many copies without an owner, one that permits what all permit.

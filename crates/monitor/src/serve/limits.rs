@@ -171,6 +171,7 @@ impl Service<'_> {
     /// to refuse: the caller itself is made to install it.
     fn limit(&self, narrow: impl FnOnce(&mut Limits) -> Result<(), Fail>) -> Served {
         let number = self.int(0);
+        let alone = self.is_alone();
         let Some(mut files) = self.caller.files() else { return Err(Errno::NOSYS.into()) };
         self.caller.descriptor(number)?;
         if files.is_parked(number) {
@@ -187,6 +188,9 @@ impl Service<'_> {
             files.set(number, limits);
             return Ok(Answer::Value(0));
         }
+        if !alone {
+            return Err(Errno::BUSY.into());
+        }
         // Not later than the filter is there.
         files.set(number, limits.clone());
         if let Err(errno) = self.narrow(&mut files, number, &limits, Then::Succeeds) {
@@ -197,7 +201,14 @@ impl Service<'_> {
         Ok(Answer::Given)
     }
 
-    /// Has the caller put a further filter on a number, which lets no more through than these limits. It has its answer then.
+    /// Whether a further filter would be on everybody who has the caller's table, and on nobody else: it is on all threads of the
+    /// process, and of no other. To be asked before the table is locked.
+    pub(super) fn is_alone(&self) -> bool {
+        self.caller.processes().tables().is_alone(self.caller.process(), self.caller.tid())
+    }
+
+    /// Has the caller, who is alone, put a further filter on a number, which lets no more through than these limits. It has its
+    /// answer then.
     pub(super) fn narrow(
         &self,
         files: &mut State,
@@ -205,11 +216,6 @@ impl Service<'_> {
         limits: &Limits,
         then: Then,
     ) -> Result<(), Errno> {
-        let tables = self.caller.processes().tables();
-        // It would be on all threads of the process, and of no other: not where they have different tables.
-        if files.is_shared() || tables.is_split(self.caller.process()) {
-            return Err(Errno::BUSY);
-        }
         self.use_up_low_numbers(files);
         let filter = filter::narrow(number as u32, limits);
         as_monitor(|| inject::filter(self.caller, &filter, then))?;

@@ -113,11 +113,13 @@ impl Service<'_> {
     pub(super) fn dup_to(&self) -> Served {
         let (from, to) = (self.int(0), self.int(1));
         let flags = self.int_if(2);
+        let alone = self.is_alone();
         let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
-        if files.is_parked(from) {
-            return Err(Errno::BADF.into());
-        }
         let known = flags & !libc::O_CLOEXEC == 0;
+        if files.is_parked(from) {
+            let is_wrong = !known || self.call.name == "dup3" && from == to;
+            return Err(if is_wrong { Errno::INVAL } else { Errno::BADF }.into());
+        }
         if from == to || !known || to < 0 || self.caller.descriptor(from).is_err() {
             // It changes nothing, and the kernel knows which error it is.
             return self.let_go(&mut files);
@@ -127,7 +129,7 @@ impl Service<'_> {
         if files.refuses(to, &limits) {
             return Err(Errno::BUSY.into());
         }
-        if limits.is_all() && !files.is_limited(to) {
+        if limits.is_all() && !files.is_limited(to) && !files.is_parked(to) {
             return self.let_go(&mut files);
         }
         // dup2(2) knows this error, of a race between threads.
@@ -136,7 +138,12 @@ impl Service<'_> {
         }
         let tables = self.caller.processes().tables();
         if !limits.contains(&tables.lets_through(&files, to)) {
-            self.make_way(&mut files, to, &limits)?;
+            // Calls of other threads that the filter has let through already may still be on their way, with more than is left.
+            if !alone || sys::threads(self.caller.process())?.len() > 1 {
+                return Err(Errno::BUSY.into());
+            }
+            // What is there now may still be used until the call is made again.
+            self.narrow(&mut files, to, &limits, Then::IsRepeated)?;
             return Ok(Answer::Given);
         }
         let fd = self.caller.descriptor(from)?;
@@ -150,23 +157,13 @@ impl Service<'_> {
         Ok(Answer::Value(to.into()))
     }
 
-    /// The filter lets more through on a number than is to be behind it: has the caller put another on that, and make its call
-    /// again. What is there now may still be used until then.
-    fn make_way(&self, files: &mut State, to: i32, limits: &Limits) -> Result<(), Fail> {
-        // Calls of other threads that the filter has let through already may still be on their way, with more than is left.
-        if sys::threads(self.caller.process())?.len() > 1 {
-            return Err(Errno::BUSY.into());
-        }
-        Ok(self.narrow(files, to, limits, Then::IsRepeated)?)
-    }
-
     pub(super) fn close(&self) -> Served {
         let number = self.int(0);
         let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        self.use_up_low_numbers(&mut files);
         if files.is_parked(number) {
             return Err(Errno::BADF.into());
         }
-        self.use_up_low_numbers(&mut files);
         let tables = self.caller.processes().tables();
         let stays = files.is_narrowed(number) || files.is_saturated() && tables.is_native(number);
         if !stays && !files.is_limited(number) {
@@ -208,18 +205,17 @@ impl Service<'_> {
         if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
             return Err(Errno::INVAL.into());
         }
-        if flags & CLOSE_RANGE_UNSHARE != 0 {
-            self.splits()?;
-        }
+        let splits = flags & CLOSE_RANGE_UNSHARE != 0 && self.splits()?;
         let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
         if flags & CLOSE_RANGE_CLOEXEC != 0 {
             return Ok(Answer::GoOn);
         }
         let range = i32::try_from(first).unwrap_or(i32::MAX)..=i32::try_from(last).unwrap_or(i32::MAX);
-        if flags & CLOSE_RANGE_UNSHARE != 0 {
-            // In the table that it is about to have: that what it closes there is limited no more, is seen when it is back.
+        if splits {
+            // In the table that it is about to have, and nobody else.
             drop(files);
-            self.caller.processes().tables().closes_when_back(self.caller.process(), self.caller.tid());
+            let tables = self.caller.processes().tables();
+            tables.closes_apart(self.caller.process(), self.caller.tid(), range);
             return Ok(Answer::GoOn);
         }
         let limited: Vec<i32> =
@@ -267,17 +263,24 @@ impl Service<'_> {
         Ok(Answer::GoOn)
     }
 
-    /// The caller is about to have its table of descriptors to itself.
-    fn splits(&self) -> Result<(), Fail> {
+    /// The caller is about to have its table of descriptors to itself. False: it has it already.
+    fn splits(&self) -> Result<bool, Fail> {
         let (process, thread) = (self.caller.process(), self.caller.tid());
         let tables = self.caller.processes().tables();
-        let others = sys::threads(process)?;
-        let other = others.into_iter().find(|&other| other != thread).or_else(|| tables.sharer(process));
-        let Some(witness) = other else { return Ok(()) };
+        let (sharers, are_all) = tables.sharers(process, thread);
+        for other in sys::threads(process)?.into_iter().chain(sharers).filter(|&other| other != thread) {
+            match sys::shares_files(thread, other) {
+                Ok(true) => {
+                    tables.splits(thread, process, other);
+                    return Ok(true);
+                }
+                // It has another, or has ended.
+                Ok(false) | Err(Errno::SRCH) => {}
+                Err(_) => return Err(Errno::NOSYS.into()),
+            }
+        }
         // Without a way to tell whether it has happened, it does not.
-        sys::shares_files(thread, witness).map_err(|_| Errno::NOSYS)?;
-        tables.splits(thread, process, witness);
-        Ok(())
+        if are_all { Ok(false) } else { Err(Errno::NOSYS.into()) }
     }
 
     /// Its own copy of the connection that comes, with the rights of the socket that it comes to.
