@@ -7,6 +7,7 @@ use crate::identity::{self, Identity, Status, as_monitor};
 use crate::listener::{Answer, Listener};
 use crate::sys::{self, Notif};
 use crate::tables::{Initial, Standing, State, Tables};
+use crate::unread::Made;
 use rights::{Limits, Rights};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
@@ -397,7 +398,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Where the call was made, and with which arguments: the same of one that the kernel makes again.
-    pub fn made(&self) -> (u64, [u64; 6]) {
+    pub fn made(&self) -> Made {
         (self.notif.instruction, self.notif.args)
     }
 

@@ -25,4 +25,5 @@ mod report;
 mod serve;
 mod sys;
 mod tables;
+mod unread;
 mod watch;

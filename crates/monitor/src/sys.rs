@@ -883,6 +883,14 @@ pub fn stop_tracing(tid: u32) {
 /// Waits until a thread is out of the call that it is in, if it is in one; if not for long. A call that has not begun is begun
 /// anew.
 pub fn see_out_of_call(tid: u32) -> Result<(), Errno> {
+    stop_out_of_call(tid, |_| {})
+}
+
+/// The same, and looks at the stopped thread then.
+pub fn stop_out_of_call<T: Default + Send + 'static>(
+    tid: u32,
+    look: impl FnOnce(u32) -> T + Send + 'static,
+) -> Result<T, Errno> {
     const LONG: Duration = Duration::from_millis(100);
     // By a thread of its own, whose end lets it go in any case.
     let seen = std::thread::Builder::new().spawn(move || {
@@ -895,11 +903,12 @@ pub fn see_out_of_call(tid: u32) -> Result<(), Errno> {
             // SAFETY: status is borrowed for the call.
             match check(unsafe { libc::waitpid(tid as i32, &raw mut status, options) }.into())? {
                 0 => std::thread::yield_now(),
-                _ if !libc::WIFSTOPPED(status) => return Ok(()),
+                _ if !libc::WIFSTOPPED(status) => return Ok(T::default()),
                 _ => {
                     let is_signal = status >> 16 == 0;
+                    let seen = look(tid);
                     let_go(tid, if is_signal { libc::WSTOPSIG(status) } else { 0 });
-                    return Ok(());
+                    return Ok(seen);
                 }
             }
         }

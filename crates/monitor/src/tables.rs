@@ -9,6 +9,7 @@
 
 use crate::errno::Errno;
 use crate::sys;
+use crate::unread::{Names, Unread};
 use rights::{Limits, Rights};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
@@ -56,6 +57,12 @@ pub struct State {
     parked: BTreeSet<i32>,
     /// Calls that were let go on: by which thread, with which number. They may not have happened yet.
     going: Vec<(u32, i32)>,
+    /// Calls that were let go on, and name descriptors in memory.
+    unread: Vec<Unread>,
+    /// When there are so many, those of threads that have ended are looked for.
+    sweep_at: usize,
+    /// How many wait for such calls to be over: no more of them is let go on meanwhile.
+    holding: usize,
     /// Copies whose owner has not shown itself.
     copies: Vec<Arc<Files>>,
     /// Whether free low numbers have got placeholders.
@@ -231,9 +238,38 @@ impl State {
         self.limits.iter().map(|(&number, limits)| (number, limits))
     }
 
-    /// Whether a limited number lacks a right.
-    pub fn any_lacks(&self, needs: &Rights) -> bool {
-        self.limits.values().any(|limits| !limits.rights().contains(needs))
+    /// Whether a call that names descriptors in memory may be let go on: there is none that is not for it.
+    pub fn may_go_unread(&self, names: Names) -> bool {
+        self.holding == 0 && !self.limits.values().any(|limits| names.excludes(limits))
+    }
+
+    /// Such a call is let go on.
+    pub fn goes_unread(&mut self, call: Unread) {
+        if self.unread.len() >= self.sweep_at.max(64) {
+            self.unread.retain(|call| sys::is_thread_of(call.process, call.thread));
+            self.sweep_at = self.unread.len() * 2;
+        }
+        self.unread.push(call);
+    }
+
+    /// Another thread's such call, for which a descriptor with these limits is not.
+    pub fn unread(&self, limits: &Limits, own: u32) -> Option<&Unread> {
+        self.unread.iter().find(|call| call.thread != own && call.names.excludes(limits))
+    }
+
+    /// Such a call is over.
+    pub fn is_over(&mut self, call: &Unread) {
+        self.unread.retain(|one| one != call);
+    }
+
+    /// From now on no such call is let go on, until it is released.
+    pub fn hold(&mut self) {
+        self.holding += 1;
+    }
+
+    /// They may go on again.
+    pub fn release(&mut self) {
+        self.holding -= 1;
     }
 
     /// Whether the number has a filter of its own.
@@ -345,6 +381,20 @@ impl Tables {
             mappings: Arc::default(),
         };
         lock(&self.registry).known.insert(process, Known::new(pidfd, standing));
+    }
+
+    /// Finds the calls that threads of the first process have been in since before there was a filter. Where something is
+    /// limited they are ended.
+    pub fn finds_unread(&self, process: u32) {
+        let registry = lock(&self.registry);
+        let Some(known) = registry.known.get(&process) else { return };
+        for thread in sys::threads(process).unwrap_or_default() {
+            let call = Unread { thread, process, names: Names::Unlimited, until: None };
+            let mut files = known.files(thread).lock();
+            if files.may_go_unread(call.names) || call.end().is_err() {
+                files.goes_unread(call);
+            }
+        }
     }
 
     /// Finds the threads of the first process that have had tables of their own from before it had a monitor; but for the one
@@ -470,6 +520,9 @@ impl Tables {
         let mut files = standing.files.lock();
         if !files.going.is_empty() {
             files.going.retain(|&(one, _)| one != thread);
+        }
+        if !files.unread.is_empty() {
+            files.unread.retain(|call| call.thread != thread);
         }
         drop(files);
         lock(&standing.mappings).is_over(thread);

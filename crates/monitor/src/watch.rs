@@ -4,6 +4,7 @@
 use crate::caller::Caller;
 use crate::identity::Status;
 use crate::sys::{self, SignalSet};
+use crate::unread::Made;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,7 +46,7 @@ impl fmt::Debug for Relief {
 
 #[derive(Debug)]
 struct Again {
-    made: (u64, [u64; 6]),
+    made: Made,
     until: Instant,
     /// Not after this.
     expires: Option<Instant>,
@@ -103,16 +104,16 @@ impl Watch {
         Blocking { watch: self, key }
     }
 
-    /// The caller's call has been interrupted, and is to wait no longer than until then when the kernel makes it again: at
+    /// A thread's call has been interrupted, and is to wait no longer than until then when the kernel makes it again: at
     /// once, or after a stop.
-    pub fn waits_again(&self, caller: &Caller, until: Instant, stops: bool) {
+    pub fn waits_again(&self, thread: u32, made: Made, until: Instant, stops: bool) {
         let expires = (!stops).then(|| Instant::now() + SOON);
         let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
         if again.len() >= AGAIN_MOST {
             // Most of them are gone; the others wait for longer.
             again.clear();
         }
-        again.insert(caller.tid(), Again { made: caller.made(), until, expires });
+        again.insert(thread, Again { made, until, expires });
     }
 
     /// Until when the caller's call is to wait, if the kernel makes it again.

@@ -118,7 +118,7 @@ impl Service<'_> {
             }
             "cap_ioctls_limit" => {
                 let commands = self.ioctl_list()?;
-                self.limit(|limits| Ok(limits.narrow_ioctls(commands)?))
+                self.limit(|limits| Ok(limits.narrow_ioctls(commands.clone())?))
             }
             "cap_fcntls_limit" => {
                 let to = FcntlRights::from_bits(self.arg(1) as u32).ok_or(Errno::INVAL)?;
@@ -169,20 +169,27 @@ impl Service<'_> {
 
     /// Limits the descriptor that the call names. What the filter would let through on it beyond that, a further filter is
     /// to refuse: the caller itself is made to install it.
-    fn limit(&self, narrow: impl FnOnce(&mut Limits) -> Result<(), Fail>) -> Served {
+    fn limit(&self, narrow: impl Fn(&mut Limits) -> Result<(), Fail>) -> Served {
         let number = self.int(0);
         let alone = self.is_alone();
-        let Some(mut files) = self.caller.files() else { return Err(Errno::NOSYS.into()) };
-        self.caller.descriptor(number)?;
-        if files.is_parked(number) {
-            return Err(Errno::BADF.into());
-        }
-        let was = files.limits(number);
-        let mut limits = was.clone();
-        narrow(&mut limits)?;
-        if limits == was {
-            return Ok(Answer::Value(0));
-        }
+        let mut asked = Limits::ALL;
+        let (mut files, was, limits) = loop {
+            let Some(files) = self.files_for(&asked)? else { return Err(Errno::NOSYS.into()) };
+            self.caller.descriptor(number)?;
+            if files.is_parked(number) {
+                return Err(Errno::BADF.into());
+            }
+            let was = files.limits(number);
+            let mut limits = was.clone();
+            narrow(&mut limits)?;
+            if limits == was {
+                return Ok(Answer::Value(0));
+            }
+            if files.unread(&limits, self.caller.tid()).is_none() {
+                break (files, was, limits);
+            }
+            asked = limits;
+        };
         let tables = self.caller.processes().tables();
         if limits.contains(&tables.lets_through(&files, number)) {
             files.set(number, limits);

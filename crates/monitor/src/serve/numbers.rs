@@ -4,12 +4,16 @@
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
+use crate::identity::as_monitor;
 use crate::inject::Then;
 use crate::listener::Answer;
 use crate::sys;
 use crate::tables::State;
+use crate::unread::{Names, Unread};
 use rights::Limits;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::MutexGuard;
+use std::time::{Duration, Instant};
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_FILES: u64 = 0x400;
@@ -31,10 +35,55 @@ fn placeholder() -> Result<OwnedFd, Errno> {
 impl Service<'_> {
     /// Gives the caller a descriptor with these limits, at a number of which the filter lets no more through.
     pub(super) fn install(&self, fd: &OwnedFd, limits: &Limits, cloexec: bool) -> Served {
-        let Some(mut files) = self.caller.files() else {
+        let Some(mut files) = self.files_for(limits)? else {
             return Ok(Answer::Value(self.caller.install(fd, cloexec)? as i64));
         };
         self.install_from(&mut files, 0, fd, limits, cloexec)
+    }
+
+    /// The caller's numbers, with no other thread's call under way that names descriptors in memory, and could name one with
+    /// these limits.
+    pub(super) fn files_for(&self, limits: &Limits) -> Result<Option<MutexGuard<'_, State>>, Fail> {
+        /// How long other threads' calls are waited for.
+        const LONG: Duration = Duration::from_secs(1);
+        let own = self.caller.tid();
+        let (Some(mut files), start) = (self.caller.files(), Instant::now()) else { return Ok(None) };
+        if files.unread(limits, own).is_none() {
+            return Ok(Some(files));
+        }
+        files.hold();
+        while let Some(call) = files.unread(limits, own).cloned() {
+            drop(files);
+            // Not with the lock held, which its thread may wait for by now.
+            let ended = as_monitor(|| call.end());
+            if let (Ok(true), Some((until, made))) = (&ended, call.until) {
+                self.watch.waits_again(call.thread, made, until, false);
+            }
+            let Some(again) = self.caller.files() else { return Ok(None) };
+            files = again;
+            match ended {
+                Ok(_) => files.is_over(&call),
+                Err(Errno::AGAIN | Errno::SRCH) if start.elapsed() < LONG => {}
+                // It has another tracer.
+                Err(_) => {
+                    files.release();
+                    return Err(Errno::BUSY.into());
+                }
+            }
+        }
+        files.release();
+        Ok(Some(files))
+    }
+
+    /// Lets the caller's call go on, which names descriptors in memory, unless there is one that is not for it.
+    pub(super) fn goes_unread_among(&self, files: &mut State, names: Names, until: Option<Instant>) -> bool {
+        let goes = files.may_go_unread(names);
+        if goes {
+            let until = until.map(|until| (until, self.caller.made()));
+            let (thread, process) = (self.caller.tid(), self.caller.process());
+            files.goes_unread(Unread { thread, process, names, until });
+        }
+        goes
     }
 
     /// The same, at a number not below `least` if it is limited.
@@ -325,9 +374,12 @@ impl Service<'_> {
 
     /// Reads and writes on descriptors that are named in memory, at some time.
     pub(super) fn submit_io(&self) -> Served {
-        let Some(files) = self.caller.files() else { return Ok(Answer::GoOn) };
-        // As if the kernel could not: libraries read and write without.
-        let limited = files.limited().next().is_some();
-        if limited { Err(Errno::NOSYS.into()) } else { Ok(Answer::GoOn) }
+        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        if self.goes_unread_among(&mut files, Names::Unlimited, None) {
+            return Ok(Answer::GoOn);
+        }
+        // As if the kernel could not: libraries read and write without. (It is about to be limited: AGAIN.)
+        let is_limited = files.limited().next().is_some();
+        Err(if is_limited { Errno::NOSYS } else { Errno::AGAIN }.into())
     }
 }

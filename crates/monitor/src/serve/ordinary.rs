@@ -5,6 +5,7 @@ use crate::errno::Errno;
 use crate::fail::Fail;
 use crate::listener::Answer;
 use crate::sys;
+use crate::unread::Names;
 use policy::{Arg, Op, Resolved};
 use rights::{Right, Rights};
 use std::os::fd::AsFd;
@@ -28,7 +29,13 @@ impl Service<'_> {
             Op::Map | Op::Protect | Op::Remap | Op::Punch | Op::Capsicum => true,
             // What the monitor has to know of, or would lose its reach by.
             Op::Credentials | Op::Prctl => true,
-            Op::SendMessage | Op::SendMessages => self.any_limited(),
+            Op::SendMessage | Op::SendMessages => {
+                let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+                if self.goes_unread_among(&mut files, Names::Unlimited, None) {
+                    return Ok(Answer::GoOn);
+                }
+                true
+            }
             Op::Fcntl if matches!(self.int(1), libc::F_DUPFD | libc::F_DUPFD_CLOEXEC) => true,
             Op::Exec | Op::ExecAt => {
                 self.caller.starts_program();
@@ -95,9 +102,5 @@ impl Service<'_> {
         }
         let (program, _) = self.limited(self.int(0), FEXECVE)?;
         Ok(sys::stat(program.as_fd())?.st_mode & libc::S_IFMT == libc::S_IFREG)
-    }
-
-    fn any_limited(&self) -> bool {
-        self.caller.files().is_some_and(|files| files.limited().next().is_some())
     }
 }

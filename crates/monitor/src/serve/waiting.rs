@@ -1,5 +1,5 @@
-//! poll and select. What they wait for is in memory, so they go on only while no descriptor of the caller's lacks CAP_EVENT. Else
-//! the monitor waits, on copies of the descriptors that may be waited for. It keeps those until the wait is over, as the
+//! poll and select. What they wait for is in memory, so they go on only while no descriptor of the caller's lacks CAP_EVENT
+//! (`unread`). Else the monitor waits, on copies of the descriptors that may be waited for. It keeps those until the wait is over, as the
 //! kernel does: closing a descriptor that another thread waits for ends nothing.
 //!
 //! Neither poll nor select is restarted after a handler, whatever SA_RESTART says; after a stop they go on, for as long as
@@ -14,6 +14,7 @@ use crate::identity::{Status, as_monitor};
 use crate::inject;
 use crate::listener::Answer;
 use crate::sys::{self, Sets, SignalSet};
+use crate::unread::Names;
 use rights::{Right, Rights};
 use std::collections::{HashMap, hash_map};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -90,20 +91,22 @@ impl Service<'_> {
     pub(super) fn poll(&self) -> Served {
         // The kernel takes an unsigned int.
         let (address, count) = (self.arg(0), self.arg(1) & 0xffff_ffff);
-        let (patience, mask) = if self.call.name == "ppoll" {
-            let (time, mask, size) = (self.arg(2), self.arg(3), self.arg(4));
-            let patience = self.patience(time, false)?;
-            (patience, self.mask(mask, size, [0, 0, 0, mask, size, 0])?)
-        } else {
-            let patience = match u64::try_from(self.int(2)) {
-                Ok(millis) => Patience::of(Duration::from_millis(millis)),
-                Err(_) => Patience::FOREVER,
-            };
-            let until = self.watch.waits_until(self.caller).or(patience.until);
-            (Patience { until, ..patience }, None)
-        };
-        if count == 0 || !self.may_lack_event(|service| service.polled(address, count)) {
-            return self.check_limits();
+        let is_ppoll = self.call.name == "ppoll";
+        let mut patience = Patience::FOREVER;
+        if !is_ppoll {
+            if let Ok(millis) = u64::try_from(self.int(2)) {
+                patience = Patience::of(Duration::from_millis(millis));
+            }
+            patience.until = self.watch.waits_until(self.caller).or(patience.until);
+        }
+        if count == 0 || self.goes_unread(patience.until, |service| service.polled(address, count)) {
+            return Ok(Answer::GoOn);
+        }
+        let mut mask = None;
+        if is_ppoll {
+            let (time, set, size) = (self.arg(2), self.arg(3), self.arg(4));
+            patience = self.patience(time, false)?;
+            mask = self.mask(set, size, [0, 0, 0, set, size, 0])?;
         }
         if as_monitor(|| sys::descriptor_limit_of(self.caller.process())).is_ok_and(|limit| count > limit) {
             return Err(Errno::INVAL.into());
@@ -159,19 +162,19 @@ impl Service<'_> {
     pub(super) fn select(&self) -> Served {
         let [count, reading, writing, except, time, mask] = *self.caller.args();
         let is_pselect = self.call.name == "pselect6";
-        let patience = if time == 0 { Patience::FOREVER } else { self.patience(time, !is_pselect)? };
+        let addresses = [reading, writing, except];
+        let room = usize::try_from(count as i32).unwrap_or(0);
+        if addresses == [0; 3] || self.goes_unread(None, |service| service.selected(room, addresses)) {
+            return Ok(Answer::GoOn);
+        }
+        let patience = self.patience(time, !is_pselect)?;
         let mask = if is_pselect && mask != 0 {
             let [set, size] = self.caller.read_words(mask)?;
             self.mask(set, size, [0, 0, 0, 0, 0, mask])?
         } else {
             None
         };
-        let Ok(count) = usize::try_from(count as i32) else { return Err(Errno::INVAL.into()) };
-        let addresses = [reading, writing, except];
-        let is_sleep = count == 0 || addresses == [0; 3];
-        if is_sleep || !self.may_lack_event(|service| service.selected(count, addresses)) {
-            return self.check_limits();
-        }
+        let count = usize::try_from(count as i32).map_err(|_| Errno::INVAL)?;
         let selected = self.in_sets(count, addresses, &patience, mask.as_ref());
         let told = self.tell(&patience);
         match selected? {
@@ -228,17 +231,20 @@ impl Service<'_> {
         Ok(waited)
     }
 
-    /// Whether the call may name a descriptor that is not to be waited for. Of one that is closed, though there is a
-    /// placeholder behind its number, `named` tells: by what is in memory, for nothing else than an error depends on it.
-    fn may_lack_event(&self, named: impl Fn(&Self) -> Vec<i32>) -> bool {
-        let Some(files) = self.caller.files() else { return false };
-        let (lacks, has_parked) = (files.any_lacks(&EVENT), files.has_parked());
-        drop(files);
-        if lacks || !has_parked {
-            return lacks;
+    /// Lets the call go on, if there is no descriptor that is not to be waited for. One that is closed, though there is a
+    /// placeholder behind its number, `named` tells of: by what is in memory, for nothing else than an error depends on it.
+    fn goes_unread(&self, until: Option<Instant>, named: impl Fn(&Self) -> Vec<i32>) -> bool {
+        let Some(mut files) = self.caller.files() else { return true };
+        if files.has_parked() && files.may_go_unread(Names::Watched) {
+            drop(files);
+            let named = named(self);
+            let Some(again) = self.caller.files() else { return true };
+            files = again;
+            if named.into_iter().any(|number| files.is_parked(number)) {
+                return false;
+            }
         }
-        let named = named(self);
-        self.caller.files().is_some_and(|files| named.into_iter().any(|number| files.is_parked(number)))
+        self.goes_unread_among(&mut files, Names::Watched, until)
     }
 
     /// The descriptors of poll's entries, as far as they can be read.
@@ -372,7 +378,7 @@ impl Service<'_> {
             let signals = self.caller.status().map(|status| status.signals).unwrap_or_default();
             // After a handler it is EINTR, and the next call has all of its time.
             if !signals.are_caught(signals.surely_interrupting()) {
-                self.watch.waits_again(self.caller, until, signals.stop());
+                self.watch.waits_again(self.caller.tid(), self.caller.made(), until, signals.stop());
             }
         }
         Err(Errno::RESTARTNOHAND.into())

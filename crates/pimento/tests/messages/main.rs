@@ -5,6 +5,7 @@
 //! - `flying`: limited descriptors in messages
 //! - `ordinary`: what is sent outside capability mode, when some descriptor is limited
 //! - `receiving`: that receiving is as ever otherwise
+//! - `unread`: what goes on by itself, and then something is limited
 //! - `waiting`: poll, select, ppoll, pselect6
 #![cfg(target_os = "linux")]
 
@@ -15,4 +16,5 @@ mod receiving;
 #[allow(dead_code, reason = "the stage has more than is played here")]
 #[path = "../entered/stage.rs"]
 mod stage;
+mod unread;
 mod waiting;
