@@ -12,6 +12,7 @@ use crate::listener::Listener;
 use crate::monitor::{Monitor, Staff};
 use crate::serve::Guard;
 use crate::sys::{self, OpenHow};
+use crate::telling::Teller;
 use rights::Rights;
 use std::ffi::OsString;
 use std::fs::File;
@@ -34,7 +35,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let ready = Options::parse(&args).and_then(|options| prepare(&options, &talk));
     let errno = ready.as_ref().map_or_else(|errno| errno.0, |_| 0);
     let told = [errno.to_ne_bytes(), std::process::id().to_ne_bytes()].concat();
-    let (Ok((guard, staff, processes)), Ok(())) = (ready, talk.write_all(&told)) else {
+    let (Ok((guard, staff, processes, mut teller)), Ok(())) = (ready, talk.write_all(&told)) else {
         return ExitCode::FAILURE;
     };
     // Nothing comes if the filter was refused.
@@ -46,7 +47,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
     let monitor = Arc::new(Monitor::new(listener, guard, false, processes));
     staff.start(&monitor);
-    monitor.listener.wait_until_abandoned();
+    teller.listen();
+    // The end of the last process under the filter.
+    teller.wait_for(&monitor, monitor.listener.as_fd(), 0);
     ExitCode::SUCCESS
 }
 
@@ -98,7 +101,7 @@ fn reach(process: u32) -> Result<(), Errno> {
 }
 
 /// Everything that can fail, done before it is too late to say so.
-fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), Errno> {
+fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes, Teller), Errno> {
     // Not to be traced, nor its memory read, by anyone but root.
     sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
     sys::set_name(c"pimento-monitor");
@@ -137,5 +140,6 @@ fn prepare(options: &Options, talk: &File) -> Result<(Guard, Staff, Processes), 
     if let Ok((cpus, words)) = sys::affinity(process) {
         let _ = sys::set_affinity(0, &cpus[..words]);
     }
-    Ok((guard, Staff::hire().map_err(|_| Errno::AGAIN)?, processes))
+    let teller = Teller::new();
+    Ok((guard, Staff::hire().map_err(|_| Errno::AGAIN)?, processes, teller))
 }

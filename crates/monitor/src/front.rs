@@ -185,10 +185,14 @@ fn hand_on(signals: &impl AsFd, mut monitor: &UnixStream) {
     }
 }
 
-/// In the monitor: sends the program what the front hands on, and ends it with the front.
-pub fn obey(mut front: &UnixStream, program: BorrowedFd) {
+/// In the monitor: sends the program what the front hands on, and ends it with the front. `wait` waits for the front.
+pub fn obey(mut front: &UnixStream, program: BorrowedFd, mut wait: impl FnMut()) {
     let mut signal = [0];
-    while front.read_exact(&mut signal).is_ok() {
+    let mut next = || {
+        wait();
+        front.read_exact(&mut signal).map(|()| signal)
+    };
+    while let Ok(signal) = next() {
         // Of a program that has ended this reaches nobody.
         let _ = sys::pidfd_signal(program, i32::from(signal[0]), None);
     }

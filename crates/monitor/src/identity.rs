@@ -238,6 +238,11 @@ impl Identity {
         self.uid
     }
 
+    /// Whether it is this user's, and no other's that it could become again.
+    pub fn is_only(&self, user: u32) -> bool {
+        [self.uid, self.euid, self.suid] == [user; 3]
+    }
+
     /// Whether files are made with this group.
     pub fn has_group(&self, group: u32) -> bool {
         self.fsgid == group

@@ -18,6 +18,7 @@ use crate::report::Report;
 use crate::serve::{Guard, STREAM};
 use crate::sys::{self, Waited};
 use crate::tables::Initial;
+use crate::telling::Teller;
 use rights::{Right, Rights};
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -510,6 +511,7 @@ fn attend(
     };
     // Orphans of the program stay descendants of the monitor.
     let _ = sys::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+    let mut teller = Teller::new();
     let (mut told, tell) = match std::io::pipe() {
         Ok((told, tell)) => (File::from(OwnedFd::from(told)), File::from(OwnedFd::from(tell))),
         Err(error) => return fail(Step::Monitor, Errno(error.raw_os_error().unwrap_or(libc::EIO))),
@@ -524,6 +526,7 @@ fn attend(
         Ok(Some(child)) => child,
     };
     drop(tell);
+    sys::set_name(c"pimento-monitor");
     // They are the program's. Standard error is for the monitor's last words, too.
     front::let_go(&[0, 1]);
     front::let_go_of_passed(&start.descriptors);
@@ -562,8 +565,17 @@ fn attend(
             return fail(Step::Monitor, errno);
         }
     };
-    let control =
-        front.try_clone().map(|front| std::thread::spawn(move || front::obey(&front, pidfd.as_fd())));
+    teller.listen();
+    let for_askers = monitor.clone();
+    let control = front.try_clone().map(|front| {
+        std::thread::spawn(move || {
+            front::obey(&front, pidfd.as_fd(), || {
+                teller.wait_for(&for_askers, front.as_fd(), libc::POLLIN);
+            });
+            // What the program has left behind is still to be seen.
+            teller.wait_for(&for_askers, for_askers.listener.as_fd(), 0);
+        })
+    });
     if control.is_err() {
         sys::kill_child(child, libc::SIGKILL);
     }

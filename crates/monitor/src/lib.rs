@@ -25,5 +25,6 @@ mod report;
 mod serve;
 mod sys;
 mod tables;
+pub mod telling;
 mod unread;
 mod watch;

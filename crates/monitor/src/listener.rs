@@ -11,6 +11,13 @@ pub struct Listener {
     fd: OwnedFd,
 }
 
+/// It hangs up when no process is left under the filter.
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// How a call is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -45,11 +52,6 @@ impl Listener {
                 Err(_) => return None,
             }
         }
-    }
-
-    /// Waits until no process is left under the filter.
-    pub fn wait_until_abandoned(&self) {
-        while sys::poll(self.fd.as_fd(), 0, -1) == Err(Errno::INTR) {}
     }
 
     /// Whether no process is under the filter any more.

@@ -3,6 +3,7 @@
 //! with its arguments typed; every pointer that a call gets comes from a reference that outlives it.
 
 use crate::errno::Errno;
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -451,6 +452,28 @@ pub fn open_path(path: &CStr, flags: i32, mode: u32) -> Result<OwnedFd, Errno> {
     owned(syscall!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags | libc::O_CLOEXEC, mode))
 }
 
+/// Memory as a file, which nobody executes, and which can be sealed.
+pub fn sealable_memory(name: &CStr) -> Result<OwnedFd, Errno> {
+    let make = |flags: u32| {
+        owned(syscall!(
+            libc::SYS_memfd_create,
+            name.as_ptr(),
+            libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags
+        ))
+    };
+    match make(libc::MFD_NOEXEC_SEAL) {
+        // Before Linux 6.3.
+        Err(Errno::INVAL) => make(0),
+        made => made,
+    }
+}
+
+/// Nothing of it changes any more.
+pub fn seal(memory: BorrowedFd) -> Result<(), Errno> {
+    let all = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    fcntl(memory, libc::F_ADD_SEALS, all as u64).map(drop)
+}
+
 /// Reads an extended attribute, or (with an empty buffer) its size.
 pub fn getxattr(path: &CStr, name: &CStr, into: &mut [u8]) -> Result<usize, Errno> {
     check(syscall!(libc::SYS_getxattr, path.as_ptr(), name.as_ptr(), into.as_mut_ptr(), into.len()))
@@ -732,6 +755,14 @@ pub fn threads(process: u32) -> Result<Vec<u32>, Errno> {
     Ok(tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect())
 }
 
+/// The numbers of a process's descriptors.
+pub fn descriptors(process: u32) -> Result<BTreeSet<i32>, Errno> {
+    let open = std::fs::read_dir(format!("/proc/{process}/fd")).map_err(|_| Errno::NOENT)?;
+    let mut numbers = BTreeSet::new();
+    numbers.extend(open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()));
+    Ok(numbers)
+}
+
 /// Whether two threads have the same table of descriptors.
 pub fn shares_files(one: u32, other: u32) -> Result<bool, Errno> {
     const KCMP_FILES: i32 = 2;
@@ -983,6 +1014,23 @@ pub fn fork() -> Result<Option<u32>, Errno> {
     }
 }
 
+/// Whether a child survives this, which a seccomp filter may not let it. It leaves no core.
+pub fn survives(act: &dyn Fn()) -> bool {
+    let child = match fork() {
+        Ok(Some(child)) => child,
+        Ok(None) => {
+            let _ = forbid_core();
+            act();
+            exit_now(0)
+        }
+        Err(_) => return false,
+    };
+    let mut status = 0;
+    // SAFETY: status is borrowed for the call.
+    let waited = unsafe { libc::waitpid(child as i32, &raw mut status, 0) };
+    waited == child as i32 && libc::WIFEXITED(status)
+}
+
 /// Ends the process without running anything at exit.
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: _exit has no preconditions.
@@ -1146,8 +1194,22 @@ pub fn own_umask() -> u32 {
     own
 }
 
+/// Who made a socket's peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerCredentials {
+    /// The process; 0: one that has no number here.
+    pub pid: u32,
+    /// Its effective user then.
+    pub uid: u32,
+}
+
 /// The process that made this socket's peer.
 pub fn peer(socket: BorrowedFd) -> Result<u32, Errno> {
+    peer_credentials(socket).map(|peer| peer.pid)
+}
+
+/// The process that made this socket's peer, and its user.
+pub fn peer_credentials(socket: BorrowedFd) -> Result<PeerCredentials, Errno> {
     let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
     check(syscall!(
@@ -1158,7 +1220,7 @@ pub fn peer(socket: BorrowedFd) -> Result<u32, Errno> {
         &raw mut credentials,
         &raw mut len
     ))?;
-    Ok(credentials.pid as u32)
+    Ok(PeerCredentials { pid: credentials.pid as u32, uid: credentials.uid })
 }
 
 /// Raises this process's soft limits to the hard ones, and returns how many descriptors it may have. It writes no core.

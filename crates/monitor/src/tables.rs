@@ -14,7 +14,7 @@ use rights::{Limits, Rights};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// How a monitor begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,21 @@ impl Mappings {
     }
 }
 
+/// What there is to tell of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Whether it is in capability mode.
+    pub entered: bool,
+    /// R(n) of its first thread's table, where it is less than all.
+    pub limits: BTreeMap<i32, Limits>,
+    /// Numbers that are closed, though there is something behind them.
+    pub parked: BTreeSet<i32>,
+}
+
+/// Somebody is at it: ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy;
+
 #[derive(Debug)]
 struct Known {
     pidfd: Arc<OwnedFd>,
@@ -161,6 +176,14 @@ pub struct Tables {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn try_lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, Busy> {
+    match mutex.try_lock() {
+        Ok(guard) => Ok(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => Err(Busy),
+    }
 }
 
 impl Files {
@@ -630,7 +653,53 @@ impl Tables {
     }
 }
 
+/// For who asks from outside. Whoever is at a table may wait for its owner, so these wait for nobody.
+impl Tables {
+    /// The processes that are known and live, and those that may have children which are not known yet.
+    pub fn processes(&self) -> Result<(Vec<u32>, Vec<u32>), Busy> {
+        let registry = try_lock(&self.registry)?;
+        let alive = registry.known.iter().filter(|(_, known)| sys::is_alive(&known.pidfd));
+        let known = alive.map(|(&process, _)| process).collect();
+        Ok((known, registry.forks.iter().filter(|fork| !fork.within).map(|fork| fork.parent).collect()))
+    }
+
+    /// What there is to tell of a process, whose parent is this. None: it is not under the monitor, or not known to be.
+    /// Of one that has not called since it was forked, what all permit that it may be.
+    pub fn told(&self, process: u32, parent: u32) -> Result<Option<Told>, Busy> {
+        let registry = try_lock(&self.registry)?;
+        if let Some(known) = registry.known.get(&process).filter(|known| sys::is_alive(&known.pidfd)) {
+            return known.standing.told().map(Some);
+        }
+        let mut all: Option<Told> = None;
+        for fork in registry.forks.iter().filter(|fork| parent != 0 && fork.parent == parent && !fork.within)
+        {
+            let one = fork.standing.told()?;
+            all = Some(all.map_or(one.clone(), |all| all.and(one)));
+        }
+        Ok(all)
+    }
+}
+
+impl Told {
+    /// What both permit.
+    fn and(mut self, other: Told) -> Told {
+        self.entered |= other.entered;
+        for (number, more) in other.limits {
+            let both = self.limits.get(&number).unwrap_or(&Limits::ALL).intersection(&more);
+            self.limits.insert(number, both);
+        }
+        // Of these something is told rather than not.
+        self.parked.retain(|number| other.parked.contains(number));
+        self
+    }
+}
+
 impl Standing {
+    fn told(&self) -> Result<Told, Busy> {
+        let files = try_lock(&self.files.state)?;
+        Ok(Told { entered: self.entered, limits: files.limits.clone(), parked: files.parked.clone() })
+    }
+
     /// That of somebody of whom nothing is known: of no descriptor may anything be done.
     fn nothing() -> Standing {
         Standing { files: Arc::default(), entered: true, mappings: Arc::default() }

@@ -84,4 +84,6 @@ pub use limits::Limits;
 pub use mode::{Enter, EnterError, Mode, enter, mode, sandboxed};
 #[cfg(target_os = "linux")]
 pub use monitor::launch;
+#[cfg(target_os = "linux")]
+pub use monitor::telling;
 pub use rights::{FcntlRights, IoctlLimit, Right, Rights, TooManyIoctls};

@@ -53,11 +53,12 @@ impl Options {
         args.extend(
             libraries.iter().map(|dir| OsString::from_vec([LIBRARY.as_bytes(), dir.as_bytes()].concat())),
         );
-        args.extend(initial.limits.iter().map(|(number, limits)| {
-            let ioctls = limits.ioctls().commands().map_or("all".into(), hex);
-            let fcntls = limits.fcntls().bits();
-            format!("{LIMIT}{number}:{}:{ioctls}:{fcntls:x}", words(&limits.rights())).into()
-        }));
+        args.extend(
+            initial
+                .limits
+                .iter()
+                .map(|(number, limits)| format!("{LIMIT}{}", written(*number, limits)).into()),
+        );
         args.extend(initial.ordinary.then(|| ORDINARY.into()));
         args
     }
@@ -141,7 +142,13 @@ fn range(text: &str) -> Option<(u32, Rights)> {
     Some((from.parse().ok()?, rights(words)?))
 }
 
-fn limit(text: &str) -> Option<(i32, Limits)> {
+/// A descriptor's limits, as [`limit`] reads them.
+pub(crate) fn written(number: i32, limits: &Limits) -> String {
+    let ioctls = limits.ioctls().commands().map_or("all".into(), hex);
+    format!("{number}:{}:{ioctls}:{:x}", words(&limits.rights()), limits.fcntls().bits())
+}
+
+pub(crate) fn limit(text: &str) -> Option<(i32, Limits)> {
     let mut parts = text.split(':');
     let [number, words, ioctls, fcntls] = [(); 4].map(|()| parts.next());
     let ioctls = match ioctls? {

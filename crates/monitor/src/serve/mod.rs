@@ -11,6 +11,7 @@
 //! - `message`: sendmsg
 //! - `receiving`: recvmsg
 //! - `command`: ioctl, fcntl, prctl
+//! - `info`: what procfs tells of a descriptor
 //! - `limits`: a descriptor's rights
 //! - `numbers`: copying and closing descriptors, and what copies them all
 //! - `mapping`: mappings of files
@@ -20,6 +21,7 @@
 mod attributes;
 mod command;
 mod directory;
+mod info;
 mod limits;
 mod mapping;
 mod message;
@@ -309,15 +311,8 @@ impl Service<'_> {
         if self.guard.passes.contains(&needs) {
             return Ok(());
         }
-        let (has, object) = self.rights_of(fd)?;
+        let (has, object) = self.guard.rights_of(fd)?;
         if has.contains(&needs) { Ok(()) } else { Err(Fail::lacking(object, needs.difference(&has))) }
-    }
-
-    /// What may be done with a descriptor by where its object lies.
-    fn rights_of(&self, fd: &OwnedFd) -> Result<(Rights, Vec<u8>), Errno> {
-        let (has, object) = lookup::rights_of(&self.guard.held, fd.as_fd())?;
-        let has = if has == Rights::ALL && self.guard.is_stream(fd)? { STREAM } else { has };
-        Ok((has, object))
     }
 
     /// A call whose descriptors the filter could not vouch for. What the filter knows less of than the table goes
@@ -371,6 +366,13 @@ pub const NO_STREAM: Rights = Rights::of(&[
 pub const STREAM: Rights = Rights::ALL.difference(&NO_STREAM);
 
 impl Guard {
+    /// What may be done with a descriptor by where its object lies; and the object.
+    pub fn rights_of(&self, fd: &OwnedFd) -> Result<(Rights, Vec<u8>), Errno> {
+        let (has, object) = lookup::rights_of(&self.held, fd.as_fd())?;
+        let has = if has == Rights::ALL && self.is_stream(fd)? { STREAM } else { has };
+        Ok((has, object))
+    }
+
     /// Whether a descriptor's object is that of a standard descriptor which the program was started with.
     pub fn is_stream(&self, fd: &OwnedFd) -> Result<bool, Errno> {
         if self.streams.is_empty() {

@@ -134,6 +134,9 @@ impl Service<'_> {
             // What /dev/tty opened is the monitor's terminal.
             return Err(Errno::NXIO.into());
         }
+        if flags & libc::O_PATH == 0 {
+            fd = self.with_rights(fd, &stat);
+        }
         self.install(&fd, start.limits(), cloexec)
     }
 }

@@ -83,9 +83,15 @@ fn it_holds_nothing_of_its_process() {
             });
             entered.take();
             let monitor = monitors()[0];
+            let mut sockets = 0;
             for entry in std::fs::read_dir(format!("/proc/{monitor}/fd")).unwrap().flatten() {
                 let link = std::fs::read_link(entry.path()).unwrap_or_default();
                 let link = link.to_string_lossy();
+                // The one where it is asked what it knows.
+                if link.starts_with("socket:") && sockets == 0 {
+                    sockets += 1;
+                    continue;
+                }
                 let fine = ["anon_inode:", "/dev/null", "/proc", "/"].iter();
                 let fine = fine
                     .clone()
