@@ -66,6 +66,23 @@ pub enum Command {
     /// and so have rights: what each allows, and which calls ask for it.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// List the descriptors of processes, and what they may be used for
+    ///
+    /// Lists what each process has open: type, path or peer, flags and, of a process that is under a monitor, the rights,
+    /// ioctl commands and fcntl commands that are left of each descriptor; as procstat -C does on FreeBSD. Descriptors of
+    /// which nothing is limited have all rights. Of a process without a monitor the rights are `-`.
+    ///
+    /// Only for processes that you may trace: your own, or as root any. Exits with 1 if there is a process of which not
+    /// everything could be told, because it is not there, is somebody else's, or has no monitor that answers.
+    #[command(after_help = FDS_EXAMPLES)]
+    Fds(FdsArgs),
+    /// List the processes that are under a monitor
+    ///
+    /// Lists the processes that are in capability mode, or have limited descriptors: `capability` by themselves, `ordinary`
+    /// with limited descriptors alone, `hosted` under pimento run. Only those that you may trace: your own, or as root any,
+    /// in this pid and network namespace. Exits with 1 if a monitor did not answer.
+    #[command(after_help = PS_EXAMPLES)]
+    Ps(PsArgs),
     /// Check what this kernel has of what Pimento uses
     ///
     /// Tries each kernel feature that Pimento uses, and tells what is missing and what that costs. Exits with 0
@@ -120,7 +137,7 @@ pub struct RunArgs {
     /// The standard descriptors pass without, limited to what streams are for: their files' mode, owner, times and attributes
     /// cannot be changed through them. This says more exactly, or more (0:all). Where it limits, copies of the descriptor get
     /// numbers from 512 on.
-    #[arg(long, value_name = "N:RIGHTS")]
+    #[arg(long, value_name = "N:RIGHTS", allow_hyphen_values = true)]
     pub fd: Vec<OsString>,
     /// Set a variable, or with --clear-env let it through
     ///
@@ -164,6 +181,25 @@ pub struct ExplainArgs {
     pub all: bool,
 }
 
+/// `pimento fds`.
+#[derive(Debug, clap::Args)]
+pub struct FdsArgs {
+    /// Processes, by number
+    #[arg(required = true, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    pub pids: Vec<u32>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pimento ps`.
+#[derive(Debug, clap::Args)]
+pub struct PsArgs {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `pimento doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
@@ -198,6 +234,7 @@ Examples:
   pimento run --read . -- grep -r TODO .
   pimento run --report --write build --read . -- make
   pimento explain openat
+  pimento ps
   pimento doctor";
 
 const RUN_EXAMPLES: &str = "\
@@ -216,6 +253,18 @@ Examples:
   pimento explain CAP_FSTAT
   pimento explain rights
   pimento explain --all > policy.md";
+
+const FDS_EXAMPLES: &str = "\
+Examples:
+  pimento fds $(pgrep sort)
+  pimento fds --json 1234 | jq '.processes[].descriptors[] | select(.limited)'
+
+FLAGS: r read, w write, a append, s async, f sync, n nonblock, d direct, l locked, c close-on-exec, p path only";
+
+const PS_EXAMPLES: &str = "\
+Examples:
+  pimento ps
+  pimento ps --json | jq '.processes[] | select(.mode == \"capability\")'";
 
 const COMPLETION_EXAMPLES: &str = "\
 Examples:

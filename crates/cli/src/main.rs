@@ -1,5 +1,5 @@
-//! The `pimento` command: `run` programs in capability mode, `explain` the policy, ask the `doctor` what
-//! the kernel has.
+//! The `pimento` command: `run` programs in capability mode, see (`ps`, `fds`) what is in it, `explain` the policy, ask the
+//! `doctor` what the kernel has.
 //!
 //! - `entry`: where the process starts
 //! - `args`: what the command line may say, and the help that goes with it
@@ -8,6 +8,8 @@
 //! - `run`: the command line to a launch, and the report at its end
 //! - `explain`: the policy, in words
 //! - `doctor`: the kernel's features
+//! - `ps`, `fds`: processes under monitors, and their descriptors
+//! - `process`: what procfs tells of a process
 //! - `pages`: completions and manual pages
 //! - `text`: columns, and output that a terminal survives
 #![cfg_attr(not(test), no_main)]
@@ -18,8 +20,11 @@ mod doctor;
 mod entry;
 mod explain;
 mod failure;
+mod fds;
 mod holding;
 mod pages;
+mod process;
+mod ps;
 mod run;
 mod text;
 
@@ -44,6 +49,8 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Run(args) => run::run(*args),
         Command::Explain(args) => printed(&explain::explain(&args)?),
+        Command::Fds(args) => fds::fds(&args),
+        Command::Ps(args) => ps::ps(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions { shell } => printed(&pages::completions(shell)),
         Command::Man { dir: None } => printed(&pages::manual()?),

@@ -185,7 +185,8 @@ fn sections(whole: bool) -> Roff {
         roff.control("TP", []).text([bold(status)]).text([roman(when)]);
     }
     if whole {
-        let line = "pimento doctor exits with 1 if pimento run cannot work here. The other commands exit with 0, and \
+        let line = "pimento doctor exits with 1 if pimento run cannot work here, pimento ps and pimento fds if \
+                    something could not be told. The other commands exit with 0, and \
                     with 2 when they are not understood.";
         roff.control("PP", []).text([roman(line)]);
     }
@@ -195,9 +196,9 @@ fn sections(whole: bool) -> Roff {
     }
     roff.control("SH", ["SEE ALSO"]);
     let see: &[&str] = if whole {
-        &["pimento-run", "pimento-explain", "pimento-doctor"]
+        &["pimento-run", "pimento-ps", "pimento-fds", "pimento-explain", "pimento-doctor"]
     } else {
-        &["pimento", "pimento-explain", "pimento-doctor"]
+        &["pimento", "pimento-ps", "pimento-fds", "pimento-explain", "pimento-doctor"]
     };
     for (i, name) in see.iter().enumerate() {
         let end = if i + 1 < see.len() { "(1)," } else { "(1)" };

@@ -87,6 +87,8 @@ fn a_usage_error_is_one_line_that_says_what_to_do() {
             "completions bsh",
             "SHELL cannot be \"bsh\"; it can be bash, elvish, fish, powershell or zsh (see pimento completions --help)",
         ),
+        ("fds", "PID is missing (see pimento fds --help)"),
+        ("ps 1", "\"1\" is one word too many (see pimento ps --help)"),
         ("doctor now", "\"now\" is one word too many (see pimento doctor --help)"),
     ];
     for (args, expected) in cases {
@@ -270,9 +272,10 @@ fn all_manual_pages_are_written_into_a_directory() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let expected = ["completions", "doctor", "explain", "man", "run"].map(|name| format!("pimento-{name}.1"));
-    assert_eq!(names[..5], expected);
-    assert_eq!(names[5..], ["pimento.1"]);
+    let expected = ["completions", "doctor", "explain", "fds", "man", "ps", "run"]
+        .map(|name| format!("pimento-{name}.1"));
+    assert_eq!(names[..7], expected);
+    assert_eq!(names[7..], ["pimento.1"]);
     let page = std::fs::read_to_string(dir.join("pimento-run.1")).unwrap();
     assert!(page.contains(".SH \"EXIT STATUS\"") && page.contains("ENOTCAPABLE"), "{page}");
 }
