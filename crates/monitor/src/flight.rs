@@ -70,11 +70,11 @@ impl Pipe {
 }
 
 impl Flights {
-    /// None yet. The monitor may have `descriptors` open, of which each takes two.
+    /// None yet. The monitor may have `descriptors` open, of which each takes two; a message can bring 253.
     pub fn new(descriptors: u64) -> Flights {
         Flights {
             waiting: OnceLock::new(),
-            most: usize::try_from(descriptors / 8).unwrap_or(usize::MAX),
+            most: usize::try_from(descriptors / 4).unwrap_or(usize::MAX),
             attended: AtomicBool::new(false),
         }
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn flights() -> Flights {
-        Flights::new(64)
+        Flights::new(32)
     }
 
     fn number(flights: &Flights) -> usize {

@@ -170,9 +170,13 @@ pub fn restart(caller: &Caller, errno: Errno) -> Answer {
 }
 
 /// Has the caller make its call with other arguments, by which it only waits for a signal, under a mask of its own. Its registers
-/// are then what they were, and the call is made again after the signal if that has no handler and it `restarts`. On
-/// failure it is still to be answered.
-pub fn wait_for_signal(caller: &Caller, args: [u64; 6], restarts: bool) -> Result<(), Errno> {
+/// are then what they were, and the call is made again after the signal if that has no handler and it `restarts`, which is asked
+/// while it is stopped. On failure it is still to be answered.
+pub fn wait_for_signal(
+    caller: &Caller,
+    args: [u64; 6],
+    restarts: impl FnOnce() -> bool,
+) -> Result<(), Errno> {
     /// The signal is there, unless another thread has got it.
     const SOON: Duration = Duration::from_millis(20);
     let tid = caller.tid();
@@ -216,7 +220,7 @@ pub fn wait_for_signal(caller: &Caller, args: [u64; 6], restarts: bool) -> Resul
     let interrupted = [Errno::RESTARTSYS, Errno::RESTARTNOINTR, Errno::RESTARTNOHAND]
         .iter()
         .any(|errno| result == -i64::from(errno.0));
-    let errno = if interrupted && restarts { Errno::RESTARTNOHAND } else { Errno::INTR };
+    let errno = if interrupted && restarts() { Errno::RESTARTNOHAND } else { Errno::INTR };
     let registers = Registers { rax: -i64::from(errno.0) as u64, ..registers };
     let _ = sys::set_registers_of(tid, &registers);
     sys::let_go(tid, signal);

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 pub const INTERRUPT: i32 = libc::SIGUSR1;
 /// A call that has taken this long blocks.
 const LONG: Duration = Duration::from_millis(10);
+/// So many calls may block that can fail instead: some workers are to be left for others.
+const BLOCKED_MOST: usize = 1792;
 /// So many callers are remembered whose call is to be made again.
 const AGAIN_MOST: usize = 4096;
 /// The kernel makes a call again within this time, unless its process is stopped.
@@ -121,6 +123,11 @@ impl Watch {
         let again = self.again.lock().unwrap_or_else(PoisonError::into_inner).remove(&caller.tid())?;
         let is_that = again.made == caller.made() && again.expires.is_none_or(|at| Instant::now() < at);
         is_that.then_some(again.until)
+    }
+
+    /// Whether another call may block.
+    pub fn has_room(&self) -> bool {
+        self.lock().len() < BLOCKED_MOST
     }
 
     /// Whether nothing may block.

@@ -154,6 +154,9 @@ impl Service<'_> {
         let control = room.controllen.min(CONTROL_MAX) as usize;
         let blocking = self.watch.enter(self.caller);
         if flags & libc::MSG_DONTWAIT == 0 && sys::poll(socket.as_fd(), libc::POLLIN, 0) == Ok(0) {
+            if !self.watch.has_room() {
+                return Err(Errno::NOMEM.into());
+            }
             blocking.for_long();
         }
         loop {

@@ -74,6 +74,16 @@ impl Patience {
     fn left(&self) -> Option<Duration> {
         self.until.map(|until| until.saturating_duration_since(Instant::now()))
     }
+
+    /// How much is left, and where the caller is told.
+    fn left_to_tell(&self) -> Option<(u64, [u8; 16])> {
+        let ((address, micro), left) = (self.told?, self.left()?);
+        let part = if micro { left.subsec_micros() } else { left.subsec_nanos() };
+        let mut told = [0; 16];
+        told[..8].copy_from_slice(&left.as_secs().to_ne_bytes());
+        told[8..].copy_from_slice(&u64::from(part).to_ne_bytes());
+        Some((address, told))
+    }
 }
 
 /// A `struct timespec`, or with `micro` a `struct timeval`, of which the kernel lets the second part be more than a second.
@@ -324,12 +334,7 @@ impl Service<'_> {
 
     /// Tells the caller how much is left of its time. False: it cannot be told.
     fn tell(&self, patience: &Patience) -> bool {
-        let Some((address, micro)) = patience.told else { return true };
-        // For ever is not told.
-        let Some(left) = patience.left() else { return true };
-        let part = if micro { left.subsec_micros() } else { left.subsec_nanos() };
-        let told = [left.as_secs(), part.into()].map(u64::to_ne_bytes);
-        self.caller.write(address, told.as_flattened()).is_ok()
+        patience.left_to_tell().is_none_or(|(address, left)| self.caller.write(address, &left).is_ok())
     }
 
     /// Waits by `once`, which waits for that long and tells how many are ready.
@@ -353,6 +358,9 @@ impl Service<'_> {
         if Status::read(self.caller.tid()).is_ok_and(|status| status.signals.interrupting(mask) != 0) {
             return Ok(Waited::Interrupted);
         }
+        if !self.watch.has_room() {
+            return Err(Errno::NOMEM.into());
+        }
         let blocking = self.watch.enter_with(self.caller, mask);
         blocking.for_long();
         loop {
@@ -367,7 +375,13 @@ impl Service<'_> {
     /// A signal is there for the caller. With `told` it waits for the rest of its time if that has no handler.
     fn interrupted(&self, patience: &Patience, mask: Option<Mask>, told: bool) -> Served {
         if let Some(mask) = mask {
-            let waits = || inject::wait_for_signal(self.caller, mask.without_descriptors, told);
+            // It is made again if it can be told how long it still waits.
+            let tell = || {
+                patience.left_to_tell().is_none_or(|(address, left)| {
+                    sys::write_memory(self.caller.tid(), address, &left) == Ok(left.len())
+                })
+            };
+            let waits = || inject::wait_for_signal(self.caller, mask.without_descriptors, tell);
             // Without reach (it has another tracer) the signal stays blocked, as the kernel has it after EINTR.
             return as_monitor(waits).map(|()| Answer::Given).or(Err(Errno::INTR.into()));
         }

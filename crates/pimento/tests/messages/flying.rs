@@ -307,3 +307,84 @@ fn a_number_that_changes_while_it_is_sent_gains_nothing() {
         drop(control);
     });
 }
+
+/// How many descriptors the one monitor has open.
+fn of_monitor() -> usize {
+    let monitor = monitors()[0];
+    std::fs::read_dir(format!("/proc/{monitor}/fd")).unwrap().count()
+}
+
+#[test]
+fn nothing_of_what_was_sent_is_left_with_the_monitor() {
+    if !is_root() {
+        return skipped("root alone sees what a monitor has open");
+    }
+    judged(|| {
+        let (ready, begin, sent, over) = (Cue::new(), Cue::new(), Cue::new(), Cue::new());
+        let player = Player::start(User::Own, || {
+            enter();
+            let limited = memory(b"text");
+            pimento::limit(&limited, READ).unwrap();
+            let number = limited.as_raw_fd();
+            // Once, for what stays.
+            let [from, to] = pair(libc::SOCK_STREAM);
+            send(&from, b"x", &[number]).unwrap();
+            drop(receive(&to, 0).unwrap());
+            ready.give();
+            begin.take();
+            thread::scope(|scope| {
+                for kind in [KINDS, KINDS].concat() {
+                    scope.spawn(move || {
+                        for round in 0..200 {
+                            let [from, to] = pair(kind);
+                            send(&from, b"some", &[number, number]).unwrap();
+                            send(&from, b"more", &[number]).unwrap();
+                            match round % 4 {
+                                0 => drop(receive(&to, 0).unwrap()),
+                                1 => drop(receive_into(&to, 4, 20, 0).unwrap()),
+                                2 => drop(receive(&to, libc::MSG_PEEK).unwrap()),
+                                _ => {}
+                            }
+                        }
+                    });
+                }
+            });
+            sent.give();
+            over.take();
+        });
+        ready.take();
+        let before = of_monitor();
+        begin.give();
+        sent.take();
+        // Workers that look on take none with them.
+        let least = (0..100)
+            .map(|_| {
+                thread::sleep(Duration::from_millis(20));
+                of_monitor()
+            })
+            .min()
+            .unwrap();
+        // A thread of the program's may be known to it by one.
+        assert!(least <= before + 12, "{before} {least}");
+        over.give();
+        player.join();
+    });
+}
+
+/// As many as a message takes, also where the monitor may have few.
+#[test]
+fn as_many_as_a_message_takes() {
+    play_each(|_| {
+        let limits = [1024u64, 1024];
+        call!(SYS_setrlimit, libc::RLIMIT_NOFILE, limits.as_ptr()).unwrap();
+        enter();
+        let limited = memory(b"text");
+        pimento::limit(&limited, READ).unwrap();
+        let [from, to] = pair(libc::SOCK_STREAM);
+        send(&from, b"x", &[limited.as_raw_fd(); 253]).unwrap();
+        let letter = receive_into(&to, 1, 2048, 0).unwrap();
+        assert_eq!((letter.fds.len(), letter.flags), (253, 0));
+        assert!(letter.fds.iter().all(|fd| write(fd) == Err(ENOTCAPABLE)));
+        assert_eq!(send(&from, b"x", &[limited.as_raw_fd(); 254]), Err(libc::EINVAL));
+    });
+}

@@ -430,3 +430,62 @@ fn what_is_waited_for_is_let_go_with_the_process() {
         });
     }
 }
+
+/// Where the monitor is not told of signals it has the call made again and again.
+#[test]
+fn without_procfs_a_wait_ends_as_ever() {
+    if !is_root() {
+        return skipped("chroot is root's");
+    }
+    judged(|| {
+        let scratch = Scratch::new(User::Own);
+        let bare = scratch.dir("bare");
+        for own in [None, Some(0u64)] {
+            let player = Player::start(User::Own, || {
+                std::os::unix::fs::chroot(&bare).unwrap();
+                std::env::set_current_dir("/").unwrap();
+                handle(libc::SIGALRM, count, 0);
+                enter();
+                let _quiet = unwatched();
+                let [read, write] = pipe();
+                let number = read.as_raw_fd();
+                let mut fds = [entry(number, libc::POLLIN)];
+                let mask = own.as_ref().map_or(0, |mask| std::ptr::from_ref(mask) as usize);
+                let mut wait = |nanos: u64| {
+                    let mut time = [0, nanos];
+                    call!(SYS_ppoll, fds.as_mut_ptr(), 1, time.as_mut_ptr(), mask, 8)
+                };
+                let start = Instant::now();
+                assert_eq!(wait(200_000_000), Ok(0));
+                assert!((200..400).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+                if own.is_some() {
+                    block(ALARM);
+                }
+                ring_in(60);
+                assert_eq!(wait(900_000_000), Err(libc::EINTR));
+                assert_eq!(CAUGHT.load(Ordering::SeqCst), 1);
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        thread::sleep(Duration::from_millis(100));
+                        call!(SYS_write, write.as_raw_fd(), b"x".as_ptr(), 1).unwrap();
+                    });
+                    assert_eq!(wait(900_000_000), Ok(1));
+                });
+                call!(SYS_read, number, [0u8; 1].as_mut_ptr(), 1).unwrap();
+                let start = Instant::now();
+                assert_eq!(poll(&mut [entry(number, libc::POLLIN)], 150), Ok(0));
+                assert!((150..350).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+                // A message that is waited for.
+                let [from, to] = crate::letters::pair(libc::SOCK_STREAM);
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        thread::sleep(Duration::from_millis(100));
+                        crate::letters::send(&from, b"x", &[read.as_raw_fd()]).unwrap();
+                    });
+                    assert_eq!(crate::letters::receive(&to, 0).unwrap().fds.len(), 1);
+                });
+            });
+            player.join();
+        }
+    });
+}
