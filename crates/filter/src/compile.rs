@@ -131,9 +131,15 @@ impl Passes {
     }
 }
 
+/// Whether descriptors let different rights through.
+pub(crate) fn numbers_matter(profile: &Profile) -> bool {
+    Passes::new(&profile.passes).0.len() > 1
+}
+
 struct Compiler<'a> {
     graph: Graph,
     hosted: bool,
+    numbers_matter: bool,
     passes: &'a Passes,
     allow: NodeId,
     ask: NodeId,
@@ -147,7 +153,15 @@ impl<'a> Compiler<'a> {
         let allow = graph.leaf(Action::Allow);
         let ask = graph.leaf(Action::Notify);
         let denied = if profile.audit { ask } else { graph.leaf(errno(ECAPMODE)) };
-        Compiler { graph, hosted: profile.hosted, passes, allow, ask, denied }
+        Compiler {
+            graph,
+            hosted: profile.hosted,
+            numbers_matter: numbers_matter(profile),
+            passes,
+            allow,
+            ask,
+            denied,
+        }
     }
 
     /// The whole program.
@@ -188,7 +202,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn is_hosted(&self, call: &Call) -> bool {
-        self.hosted && !(self.passes.0.len() > 1 && call.follows_numbers())
+        self.hosted && !(self.numbers_matter && call.follows_numbers())
     }
 
     /// `extra`: what the call's descriptor needs beside what its argument names, for the sake of a command.

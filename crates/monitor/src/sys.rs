@@ -3,6 +3,7 @@
 //! with its arguments typed; every pointer that a call gets comes from a reference that outlives it.
 
 use crate::errno::Errno;
+use crate::identity::split_stat;
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -737,6 +738,12 @@ pub fn is_thread(tid: u32) -> bool {
     !matches!(check(syscall!(libc::SYS_kill, tid, 0)), Err(Errno::SRCH))
 }
 
+/// Whether a thread is there and has not ended.
+pub fn is_running(tid: u32) -> bool {
+    let Ok(stat) = std::fs::read(format!("/proc/{tid}/stat")) else { return false };
+    split_stat(&stat).and_then(|(_, mut after)| after.next()).is_some_and(|state| !matches!(state, "Z" | "X"))
+}
+
 /// Whether a process is still there, if only as a zombie. One of another user's is, too: EPERM.
 pub fn is_alive(pidfd: &OwnedFd) -> bool {
     !matches!(pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH))
@@ -744,8 +751,17 @@ pub fn is_alive(pidfd: &OwnedFd) -> bool {
 
 /// The children that a thread has.
 pub fn children(process: u32, thread: u32) -> Result<Vec<u32>, Errno> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/task/{thread}/children"))
-        .map_err(|_| Errno::NOENT)?;
+    let path = format!("/proc/{process}/task/{thread}/children");
+    let read = || std::fs::read_to_string(&path).map_err(|_| Errno::NOENT);
+    let mut text = read()?;
+    // While one of them is reaped, another may be left out.
+    for _ in 0..16 {
+        let again = read()?;
+        if again == text {
+            break;
+        }
+        text = again;
+    }
     Ok(text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 

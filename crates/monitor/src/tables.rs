@@ -160,6 +160,8 @@ struct Split {
 #[derive(Debug, Default)]
 struct Registry {
     known: HashMap<u32, Known>,
+    /// What everything started with.
+    initial: Vec<(i32, Limits)>,
     forks: Vec<Fork>,
     splits: Vec<Split>,
     sweep_at: usize,
@@ -403,7 +405,9 @@ impl Tables {
             entered: !initial.ordinary,
             mappings: Arc::default(),
         };
-        lock(&self.registry).known.insert(process, Known::new(pidfd, standing));
+        let mut registry = lock(&self.registry);
+        registry.initial = initial.limits.clone();
+        registry.known.insert(process, Known::new(pidfd, standing));
     }
 
     /// Finds the calls that threads of the first process have been in since before there was a filter. Where something is
@@ -621,6 +625,8 @@ impl Tables {
             files.copy()
         };
         if !memory {
+            // What is mapped until it is over may be in the copy, too.
+            lock(&standing.mappings).goes(thread);
             let barred = lock(&standing.mappings).barred.clone();
             standing.mappings = Arc::new(Mutex::new(Mappings { barred, ..Mappings::default() }));
         }
@@ -729,10 +735,14 @@ impl Registry {
     fn thread_is_back(&mut self, thread: u32, process: u32) {
         // Its child is there, if there is to be one: it is told apart from others by that it is this thread's.
         for at in (0..self.forks.len()).rev() {
-            let fork = &mut self.forks[at];
-            if fork.thread != thread || fork.settled {
+            if self.forks[at].thread != thread || self.forks[at].settled {
                 continue;
             }
+            // A child that another thread made is this one's if that has ended.
+            let may_be_of_another = self.forks.iter().enumerate().any(|(other, fork)| {
+                other != at && (fork.settled || fork.elsewhere || !sys::is_running(fork.thread))
+            });
+            let fork = &mut self.forks[at];
             fork.settled = true;
             if let Some(known) = self.known.get(&fork.parent) {
                 known.files(thread).settle(&fork.standing.files);
@@ -750,7 +760,7 @@ impl Registry {
                 [] => {
                     self.forks.swap_remove(at);
                 }
-                &[child] => {
+                &[child] if !may_be_of_another => {
                     if let Ok(pidfd) = sys::pidfd_open(child) {
                         let fork = self.forks.swap_remove(at);
                         self.remember(child, Arc::new(pidfd), fork.standing);
@@ -792,10 +802,11 @@ impl Registry {
             of_parent
         };
         let Some((&first, rest)) = candidates.split_first() else {
-            // Older than any limit.
-            return Standing { files: Arc::default(), entered: self.all_entered(), mappings: Arc::default() };
+            // It was forked at the very moment of the start.
+            let files = Arc::new(Files::of(&self.initial));
+            return Standing { files, entered: self.all_entered(), mappings: Arc::default() };
         };
-        if rest.is_empty() && self.forks[first].parent == parent {
+        if rest.is_empty() && parent != 0 && self.forks[first].parent == parent {
             let fork = self.forks.swap_remove(first);
             if let Some(known) = self.known.get(&fork.parent) {
                 known.files(fork.thread).settle(&fork.standing.files);

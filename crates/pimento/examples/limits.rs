@@ -40,8 +40,7 @@ fn main() -> ExitCode {
 }
 
 /// The ways to come to limits; the first is no way, the second the floor.
-const KINDS: [&str; 8] =
-    ["plain", "floor", "entered", "at once", "before", "1 after", "2 after", "4 after"];
+const KINDS: [&str; 8] = ["plain", "floor", "entered", "at once", "before", "1 after", "2 after", "4 after"];
 
 /// Has a player of each kind make each call in turn.
 fn compare() -> Result<()> {

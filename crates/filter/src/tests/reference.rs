@@ -1,5 +1,6 @@
 //! What should become of a call, by walking the table as it is written. No graph, no search, no sharing.
 
+use crate::compile::numbers_matter;
 use crate::{Action, Arch, Data, Profile};
 use policy::{Arg, Call, Command, Verdict};
 use rights::{ECAPMODE, Limits, Rights};
@@ -12,7 +13,7 @@ pub fn expected(arch: Arch, calls: &[&Call], profile: &Profile, data: &Data) -> 
     }
     match calls.iter().find(|call| arch.number(call) == Some(data.nr)) {
         Some(call) => {
-            let verdict = column(profile, &call.verdict, &call.hosted);
+            let verdict = column(call, profile, &call.verdict, &call.hosted);
             decide(call, verdict, Rights::NONE, profile, &data.args)
         }
         None if data.nr >= 0x4000_0000 => refused,
@@ -26,8 +27,17 @@ pub fn passes(profile: &Profile, number: u32) -> Rights {
     covering.map_or(Rights::NONE, |&(_, rights)| rights)
 }
 
-fn column<'a>(profile: &Profile, verdict: &'a Verdict, hosted: &'a Option<Verdict>) -> &'a Verdict {
-    if profile.hosted { hosted.as_ref().unwrap_or(verdict) } else { verdict }
+fn column<'a>(
+    call: &Call,
+    profile: &Profile,
+    verdict: &'a Verdict,
+    hosted: &'a Option<Verdict>,
+) -> &'a Verdict {
+    if profile.hosted && !(numbers_matter(profile) && call.follows_numbers()) {
+        hosted.as_ref().unwrap_or(verdict)
+    } else {
+        verdict
+    }
 }
 
 fn denied(profile: &Profile) -> Action {
@@ -51,7 +61,7 @@ fn decide(call: &Call, verdict: &Verdict, extra: Rights, profile: &Profile, args
                 .fold(0u64, |value, &arg| value << 32 | u64::from(args[arg as usize] as u32));
             match namespace.commands.iter().find(|command| command.value == value) {
                 Some(command) => {
-                    let verdict = column(profile, &command.verdict, &command.hosted);
+                    let verdict = column(call, profile, &command.verdict, &command.hosted);
                     decide(call, verdict, command.needs, profile, args)
                 }
                 None => decide(call, &namespace.unknown, Rights::NONE, profile, args),

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 const CLONE_VM: u64 = 0x100;
 const CLONE_FILES: u64 = 0x400;
+const CLONE_VFORK: u64 = 0x4000;
 const CLONE_PARENT: u64 = 0x8000;
 const CLONE_THREAD: u64 = 0x1_0000;
 const CLOSE_RANGE_UNSHARE: u64 = 2;
@@ -290,6 +291,13 @@ impl Service<'_> {
         if self.caller.standing().is_none() {
             return Ok(Answer::GoOn);
         }
+        let (files, thread) = (flags & CLONE_FILES != 0, flags & CLONE_THREAD != 0);
+        if self.caller.is_hosted()
+            && (files != thread || flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM && !thread)
+        {
+            // One process, one table and one memory: who has what is never in doubt then.
+            return Err(Errno::INVAL.into());
+        }
         let vfork = self.call.name == "vfork";
         self.caller.processes().tables().forks(
             self.caller.tid(),
@@ -315,6 +323,9 @@ impl Service<'_> {
     /// The caller is about to have its table of descriptors to itself. False: it has it already.
     fn splits(&self) -> Result<bool, Fail> {
         let (process, thread) = (self.caller.process(), self.caller.tid());
+        if self.caller.is_hosted() && sys::threads(process)?.len() > 1 {
+            return Err(Errno::INVAL.into());
+        }
         let tables = self.caller.processes().tables();
         let (sharers, are_all) = tables.sharers(process, thread);
         for other in sys::threads(process)?.into_iter().chain(sharers).filter(|&other| other != thread) {
