@@ -85,9 +85,9 @@ impl Stopped {
         registers.rax = number as u64;
         [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9] = args;
         sys::set_registers_of(self.tid, &registers)?;
+        let expected = Registers { rip: self.registers.rip, orig_rax: number as u64, ..registers };
         let deadline = Instant::now() + LONG;
-        // At its entry, and at its end.
-        for _ in 0..2 {
+        for is_end in [false, true] {
             loop {
                 sys::go_to_next_stop(self.tid)?;
                 match sys::wait_for_stop(self.tid, deadline.saturating_duration_since(Instant::now()))? {
@@ -96,6 +96,10 @@ impl Stopped {
                     Stop::Signal(_) | Stop::Other if Instant::now() >= deadline => return Err(Errno::AGAIN),
                     Stop::Signal(_) | Stop::Other => {}
                 }
+            }
+            // Whatever instruction was there before, the kernel has got this call.
+            if !is_end && !is_call(&sys::registers_of(self.tid)?, &expected) {
+                return Err(Errno::AGAIN);
             }
         }
         let result = sys::registers_of(self.tid)?.rax as i64;
@@ -123,7 +127,13 @@ impl Stopped {
                 0,
                 0,
             ];
-            self.call(libc::SYS_seccomp, args).map(drop)
+            let before = filters_of(self.tid);
+            self.call(libc::SYS_seccomp, args)?;
+            // What it has come to, an earlier filter of the program's own may have said without its being made.
+            match (before, filters_of(self.tid)) {
+                (Some(before), Some(after)) if after == before + 1 => Ok(()),
+                _ => Err(Errno::BUSY),
+            }
         })();
         // Nothing is left of it.
         let _ = self.call(libc::SYS_munmap, [memory, size, 0, 0, 0, 0]);
@@ -145,6 +155,18 @@ impl Stopped {
         let _ = sys::set_signal_mask_of(self.tid, self.signals);
         sys::let_go(self.tid, 0);
     }
+}
+
+/// Whether a thread at the entry of a call is in the one that is meant.
+fn is_call(is: &Registers, meant: &Registers) -> bool {
+    let of = |one: &Registers| [one.orig_rax, one.rip, one.rdi, one.rsi, one.rdx, one.r10, one.r8, one.r9];
+    of(is) == of(meant)
+}
+
+/// How many filters a thread is under, if procfs tells.
+fn filters_of(tid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"))?.trim().parse().ok()
 }
 
 /// Answers the caller's call so that the kernel makes it again, or makes it EINTR, as the signal says that interrupts it.
