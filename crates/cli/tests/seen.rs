@@ -364,6 +364,7 @@ fn another_user_is_told_nothing_and_root_everything() {
     assert!(asks.said.starts_with("Some("), "{}", asks.said);
     let theirs = Scratch::new(User::Nobody);
     let player = Player::start(&theirs, User::Nobody, "enters", "");
+    eventually("its row", || row(User::Own, player.pid).is_some());
     assert_eq!(row(User::Own, player.pid).unwrap()["uid"], 65534);
     assert!(!descriptors(User::Own, player.pid).is_empty());
 }
