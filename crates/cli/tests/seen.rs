@@ -62,6 +62,10 @@ impl Player {
             }
         };
         let pid = running.0.id();
+        if !["asks", "lies"].contains(&part) {
+            // Its monitor serves it before it tells of it.
+            eventually("that it is told of", || row(user, pid).is_some());
+        }
         Player { running, pid, stdin, out, said }
     }
 
@@ -120,14 +124,9 @@ fn plays() {
         }
         "limits" => {
             limits().limit().unwrap();
-            // On a busy machine a monitor may be late.
-            let late = || std::thread::sleep(Duration::from_millis(100));
-            let own = (0..50).find_map(|_| {
-                let found = asker::descriptors(std::process::id()).unwrap().found;
-                found.is_none().then(late);
-                found
-            });
-            let own = own.unwrap();
+            let told = || asker::descriptors(std::process::id()).unwrap().found;
+            eventually("that it is told of itself", || told().is_some());
+            let own = told().unwrap();
             assert_eq!(own.limits[&file.as_raw_fd()].rights(), FILE);
             let all = asker::processes().unwrap().found;
             let seen = all.iter().any(|process| process.pid == std::process::id());
@@ -137,7 +136,7 @@ fn plays() {
             child.args(["fds", &std::process::id().to_string()]).stdin(Stdio::null());
             let told = child.output().unwrap();
             heard();
-            say(String::from_utf8_lossy(&told.stderr).trim_end());
+            say(String::from_utf8_lossy(&told.stderr).trim_end().replace('\n', "; "));
         }
         "limits many" => {
             let files: Vec<File> =
@@ -200,15 +199,7 @@ fn tells(user: User, words: &[&str]) -> Run {
 }
 
 fn json(user: User, words: &[&str]) -> Value {
-    let mut run = tells(user, words);
-    // On a busy machine, or asked by many at a time, a monitor may be late.
-    for _ in 0..50 {
-        if run.code() == Some(0) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-        run = tells(user, words);
-    }
+    let run = tells(user, words);
     serde_json::from_str(&run.good().stdout).unwrap_or_else(|error| panic!("{error}: {run}"))
 }
 
@@ -290,10 +281,8 @@ fn a_process_with_limits_in_ordinary_mode_is_seen_and_sees_itself_alone() {
         let row = row(user, player.pid).unwrap();
         assert_eq!((&row["mode"], &row["limited"]), (&"ordinary".into(), &5.into()), "{row}");
         let told = player.next();
-        assert!(
-            told.starts_with(&format!("pimento: no monitor answers for process {}", player.pid)),
-            "{told}"
-        );
+        // Monitors of other tests may be stopped, which is told too.
+        assert!(told.contains(&format!("pimento: no monitor answers for process {}", player.pid)), "{told}");
     }
 }
 
@@ -371,7 +360,6 @@ fn another_user_is_told_nothing_and_root_everything() {
     assert!(asks.said.starts_with("Some("), "{}", asks.said);
     let theirs = Scratch::new(User::Nobody);
     let player = Player::start(&theirs, User::Nobody, "enters", "");
-    eventually("its row", || row(User::Own, player.pid).is_some());
     assert_eq!(row(User::Own, player.pid).unwrap()["uid"], 65534);
     assert!(!descriptors(User::Own, player.pid).is_empty());
 }
@@ -383,7 +371,7 @@ fn a_process_without_a_monitor_has_no_rights_to_tell_of() {
     assert_eq!(run.code(), Some(1), "{run}");
     assert!(run.stdout.lines().skip(1).all(|line| line.ends_with("  -")), "{run}");
     assert!(run.stdout.lines().count() > 3, "{run}");
-    assert!(run.stderr.starts_with(&format!("pimento: no monitor answers for process {pid} (")), "{run}");
+    assert!(run.stderr.contains(&format!("pimento: no monitor answers for process {pid} (")), "{run}");
     let run = tells(User::Own, &["fds", "--json", &pid]);
     let all: Value = serde_json::from_str(&run.stdout).unwrap();
     assert!(

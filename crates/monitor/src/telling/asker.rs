@@ -265,7 +265,8 @@ fn ask(
                         }
                         Then::End => return Ok(Vec::new()),
                     },
-                    None => drop(silent.insert(one.pid)),
+                    // It has ended, which shows when it is asked again.
+                    None => later.push((one, question)),
                 }
             }
             if !later.is_empty() {
