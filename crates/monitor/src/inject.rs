@@ -254,6 +254,8 @@ pub fn wait_for_signal(
 /// Answers the caller's call with an error, and stops the caller before it leaves the kernel. False: a signal came first.
 fn stop_with(caller: &Caller, errno: Errno) -> Result<bool, Errno> {
     let tid = caller.tid();
+    // Before, so that it is hardly ever another; and then, so that it is none.
+    caller.still_there()?;
     sys::trace(tid)?;
     if caller.still_there().is_err() {
         sys::stop_tracing(tid);

@@ -3,8 +3,9 @@
 //! (`flight`).
 //!
 //! An address is refused in capability mode. In ordinary mode, where the monitor is asked because some descriptor is limited,
-//! it goes along. The path of a Unix socket is looked up where the caller would, and the monitor sends to what it found; that
-//! takes a procfs. So is ancillary data of every kind, which in capability mode could name an interface or a route.
+//! it goes along, and so does ancillary data that names an interface or a route. The path of a Unix socket is looked up where
+//! the caller would, and the monitor sends to what it found. That takes a procfs, and leads through no link of one, for it
+//! is the monitor who looks.
 
 use super::{Served, Service};
 use crate::errno::Errno;
@@ -33,6 +34,17 @@ const RW_MAX: u64 = 0x7fff_f000;
 pub(super) const IOV_MAX: u64 = 1024;
 const CONTROL_MAX: u64 = 20480;
 const FDS_MAX: usize = 253;
+/// In ordinary mode ancillary data of these goes along: it is all in the message. Others' names descriptors or memory, which would
+/// be the monitor's (RDS).
+const PLAIN_LEVELS: &[i32] = &[
+    libc::SOL_SOCKET,
+    libc::IPPROTO_IP,
+    libc::IPPROTO_IPV6,
+    libc::SOL_UDP,
+    libc::IPPROTO_SCTP,
+    libc::SOL_ALG,
+    libc::SOL_TLS,
+];
 /// `struct sockaddr_storage`, and where in a `struct sockaddr_un` the path begins.
 const NAME_MAX: usize = 128;
 const PATH_AT: usize = 2;
@@ -132,15 +144,18 @@ impl Service<'_> {
         let is_absolute = path.as_bytes().starts_with(b"/");
         let start = if is_absolute { None } else { Some(of_caller("cwd")?) };
         self.caller.still_there()?;
-        let resolve = match sys::is_own_root(root.as_fd())? {
+        let within = match sys::is_own_root(root.as_fd())? {
             true => 0,
             false if is_absolute => libc::RESOLVE_IN_ROOT,
             // In a root of its own, where an absolute link leads is not to be told from within.
             false => libc::RESOLVE_BENEATH,
         };
+        let resolve = within | libc::RESOLVE_NO_MAGICLINKS;
         let how = OpenHow { flags: (libc::O_PATH | libc::O_CLOEXEC) as u64, mode: 0, resolve };
         let found = match sys::openat2(start.as_ref().unwrap_or(&root).as_fd(), &path, &how) {
-            Err(Errno::XDEV) => return Err(Fail::lacking(super::object::of_address(&name), Rights::NONE)),
+            Err(Errno::XDEV | Errno::LOOP) => {
+                return Err(Fail::lacking(super::object::of_address(&name), Rights::NONE));
+            }
             found => found?,
         };
         let link = own_link(found.as_fd());
@@ -328,7 +343,7 @@ impl Service<'_> {
                 // How a datagram is cut up, and what it is marked with. Others name interfaces and routes.
                 (libc::SOL_UDP, libc::UDP_SEGMENT) | (libc::IPPROTO_IP, libc::IP_TOS | libc::IP_TTL) => {}
                 (libc::IPPROTO_IPV6, libc::IPV6_TCLASS | libc::IPV6_HOPLIMIT) => {}
-                _ if !self.caller.is_entered() => {}
+                _ if !self.caller.is_entered() && PLAIN_LEVELS.contains(&level) => {}
                 _ => return Err(Fail::outside(format!("control message {kind} of level {level}"))),
             }
             at += (len as usize).next_multiple_of(8);

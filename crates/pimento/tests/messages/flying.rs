@@ -5,6 +5,7 @@ use crate::letters::*;
 use crate::stage::*;
 use pimento::{FcntlRights, Right, Rights};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -279,10 +280,10 @@ fn a_number_that_changes_while_it_is_sent_gains_nothing() {
         let numbers: [RawFd; 2] = [full.as_raw_fd(), limited.as_raw_fd()];
         let mut control = rights_of(&numbers[..1]);
         let at = control[16..].as_mut_ptr() as usize;
-        let is_over = std::sync::atomic::AtomicBool::new(false);
+        let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                while !is_over.load(Ordering::Relaxed) {
                     for number in numbers {
                         // SAFETY: the number in the message, which nobody else writes, and only the monitor reads.
                         unsafe { (at as *mut i32).write_volatile(number) };
@@ -302,9 +303,59 @@ fn a_number_that_changes_while_it_is_sent_gains_nothing() {
                     assert_eq!(pimento::rights(got).unwrap(), Rights::ALL);
                 }
             }
-            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            is_over.store(true, Ordering::Relaxed);
         });
         drop(control);
+    });
+}
+
+/// A thread makes room for descriptors when the call has gone on because there was none: what comes natively is of no use.
+#[test]
+fn room_that_is_made_while_it_is_received_gains_nothing() {
+    play_each(|_| {
+        enter();
+        let [from, to] = pair(libc::SOCK_DGRAM);
+        let limited = memory(b"limited");
+        pimento::limit(&limited, Rights::of(&[Right::FSTAT])).unwrap();
+        let file = inode(&limited);
+        let (mut data, mut control) = ([0u8; 8], [0u64; 8]);
+        let parts = [data.as_mut_ptr() as usize, 8];
+        let at = control.as_mut_ptr() as usize;
+        let mut message = [0, 0, parts.as_ptr() as usize, 1, at, 0, 0];
+        let message = message.as_mut_ptr() as usize;
+        let is_over = AtomicBool::new(false);
+        let (mut came, mut natively) = (0, 0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for room in [0usize, 64] {
+                        // SAFETY: the room in the message, which is there until the scope is left.
+                        unsafe { ((message + 40) as *mut usize).write_volatile(room) };
+                    }
+                }
+            });
+            for _ in 0..3000 {
+                send(&from, b"x", &[limited.as_raw_fd()]).unwrap();
+                // SAFETY: as above; it tells how many came.
+                let numbers = unsafe { (at as *mut [u64; 8]).as_mut().unwrap() };
+                *numbers = [0; 8];
+                call!(SYS_recvmsg, to.as_raw_fd(), message, libc::MSG_DONTWAIT).unwrap();
+                if numbers[0] != 20 {
+                    continue;
+                }
+                let got = own((numbers[2] as u32).into());
+                came += 1;
+                if inode(&got) == file {
+                    assert_eq!(pimento::rights(&got).unwrap(), Rights::of(&[Right::FSTAT]));
+                    assert_eq!((read(&got), write(&got)), (Err(ENOTCAPABLE), Err(ENOTCAPABLE)));
+                } else {
+                    natively += 1;
+                    assert_eq!(read(&got), Err(libc::EBADF));
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        assert!(came > 0, "{came} {natively}");
     });
 }
 

@@ -61,6 +61,14 @@ fn a_message_goes_to_whatever_address() {
                 assert_eq!(got(&b), b"link");
                 assert_eq!(send_with(&from, &unix(b"none"), b"x", &[]), Err(libc::ENOENT));
                 assert_eq!(send_with(&from, &path(""), b"x", &[]), Err(libc::ECONNREFUSED));
+                // There the monitor would be itself.
+                for name in [&b"/proc/self/cwd/a"[..], b"/proc/self/fd/3", b"/proc/thread-self/root/a"] {
+                    assert_eq!(send_with(&from, &unix(name), b"x", &[]), Err(ENOTCAPABLE));
+                }
+                // What its level has is not known.
+                let mut control = ancillary(1, &[0; 16]);
+                control[8..12].copy_from_slice(&276i32.to_ne_bytes());
+                assert!(send_with(&from, &path("a"), b"x", &control).is_err());
                 assert_eq!(send_with(&from, &name, b"abstract", &[]), Ok(8));
                 assert_eq!(receive(&named, 0).unwrap().data, b"abstract");
                 let inet = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -124,14 +124,14 @@ fn a_wait_ends_with_what_it_waits_for() {
                 let mut fds = [entry(number, libc::POLLIN)];
                 let mut time = [5u64, 0];
                 assert_eq!(call!(SYS_ppoll, fds.as_mut_ptr(), 1, time.as_mut_ptr(), 0, 8), Ok(1));
-                assert!(time[0] == 4 && time[1] < 1_000_000_000, "what is left: {time:?}");
+                assert!((1..5).contains(&time[0]) && time[1] < 1_000_000_000, "what is left: {time:?}");
             },
             |number| {
                 let (mut reading, mut time) = (set_of(&[number]), [5u64, 0]);
                 let (set, count) = (reading.as_mut_ptr(), number + 1);
                 assert_eq!(call!(SYS_select, count, set, 0, 0, time.as_mut_ptr()), Ok(1));
                 assert_eq!(reading, set_of(&[number]));
-                assert!(time[0] == 4 && time[1] < 1_000_000, "what is left: {time:?}");
+                assert!((1..5).contains(&time[0]) && time[1] < 1_000_000, "what is left: {time:?}");
             },
             |number| {
                 let mut reading = set_of(&[number]);
@@ -171,9 +171,9 @@ fn a_wait_lasts_as_long_as_it_is_to() {
             start.elapsed()
         };
         let poll_time = timed(&mut || poll(&mut fds, 60));
-        assert!((60..300).contains(&poll_time.as_millis()), "{poll_time:?}");
+        assert!((60..1000).contains(&poll_time.as_millis()), "{poll_time:?}");
         assert_eq!(came(&fds), [0]);
-        assert!(timed(&mut || poll(&mut fds, 0)).as_millis() < 30);
+        assert!(timed(&mut || poll(&mut fds, 0)).as_millis() < 500);
         // Not in milliseconds.
         let mut least = Duration::MAX;
         for _ in 0..20 {
@@ -181,7 +181,7 @@ fn a_wait_lasts_as_long_as_it_is_to() {
             least = least.min(timed(&mut || call!(SYS_ppoll, fds.as_mut_ptr(), 1, time.as_mut_ptr(), 0, 8)));
             assert_eq!(time, [0, 0]);
         }
-        assert!(least >= Duration::from_micros(200) && least < Duration::from_millis(1), "{least:?}");
+        assert!(least >= Duration::from_micros(200) && least < Duration::from_millis(3), "{least:?}");
     });
 }
 
@@ -201,6 +201,12 @@ fn ring_in(millis: u64) {
     call!(SYS_setitimer, libc::ITIMER_REAL, timer.as_ptr(), 0).unwrap();
 }
 
+/// So often, until it is told otherwise: one may come before what it is to interrupt.
+fn ring_every(millis: u64) {
+    let time = [0, millis * 1000];
+    call!(SYS_setitimer, libc::ITIMER_REAL, [time, time].as_ptr(), 0).unwrap();
+}
+
 fn block(mask: u64) {
     call!(SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, 0, 8).unwrap();
 }
@@ -218,17 +224,17 @@ fn a_handler_ends_a_wait_whatever_it_says_of_restarting() {
         let number = read.as_raw_fd();
         let mut fds = [entry(number, libc::POLLIN)];
         let mut reading = set_of(&[number]);
-        for round in 1..=3 {
-            ring_in(50);
+        ring_every(50);
+        for _ in 0..3 {
+            let before = CAUGHT.load(Ordering::SeqCst);
             assert_eq!(poll(&mut fds, -1), Err(libc::EINTR));
             let mut time = [9u64, 0];
-            ring_in(50);
             assert_eq!(call!(SYS_ppoll, fds.as_mut_ptr(), 1, time.as_mut_ptr(), 0, 8), Err(libc::EINTR));
-            assert_eq!(time[0], 8, "the rest of the time");
-            ring_in(50);
+            assert!((1..9).contains(&time[0]), "the rest of the time: {time:?}");
             assert_eq!(call!(SYS_select, number + 1, reading.as_mut_ptr(), 0, 0, 0), Err(libc::EINTR));
-            assert_eq!(CAUGHT.load(Ordering::SeqCst), round * 3);
+            assert!(CAUGHT.load(Ordering::SeqCst) >= before + 3);
         }
+        ring_every(0);
     });
 }
 
@@ -269,7 +275,7 @@ fn a_mask_lets_a_signal_through_for_the_time_of_the_wait() {
                 let mut mask = 0u64;
                 call!(SYS_rt_sigprocmask, libc::SIG_SETMASK, 0, &raw mut mask, 8).unwrap();
                 assert_eq!(mask, ALARM | USR1, "as before");
-                assert!(time[0] == 8, "{time:?}");
+                assert!((1..9).contains(&time[0]), "{time:?}");
             }
         }
         // What it does not let through does not end it.
@@ -332,19 +338,19 @@ fn a_stop_does_not_make_a_wait_longer() {
     for &user in users() {
         judged(|| {
             let waits: [fn(RawFd) -> Result<i64, i32>; 4] = [
-                |number| poll(&mut [entry(number, libc::POLLIN)], 600),
+                |number| poll(&mut [entry(number, libc::POLLIN)], 2000),
                 |number| {
                     let mut fds = [entry(number, libc::POLLIN)];
-                    call!(SYS_ppoll, fds.as_mut_ptr(), 1, [0u64, 600_000_000].as_mut_ptr(), 0, 8)
+                    call!(SYS_ppoll, fds.as_mut_ptr(), 1, [2u64, 0].as_mut_ptr(), 0, 8)
                 },
                 |number| {
                     let (mut fds, mask) = ([entry(number, libc::POLLIN)], 0u64);
-                    let time = &mut [0u64, 600_000_000];
+                    let time = &mut [2u64, 0];
                     call!(SYS_ppoll, fds.as_mut_ptr(), 1, time.as_mut_ptr(), &raw const mask, 8)
                 },
                 |number| {
                     let mut reading = set_of(&[number]);
-                    let time = &mut [0u64, 600_000];
+                    let time = &mut [2u64, 0];
                     call!(SYS_select, number + 1, reading.as_mut_ptr(), 0, 0, time.as_mut_ptr())
                 },
             ];
@@ -358,11 +364,12 @@ fn a_stop_does_not_make_a_wait_longer() {
                     let start = Instant::now();
                     assert_eq!(wait(read.as_raw_fd()), Ok(0));
                     let took = start.elapsed().as_millis();
-                    assert!((595..900).contains(&took), "{took}");
+                    // Anew after the last stop it would be more.
+                    assert!((1995..2800).contains(&took), "{took}");
                 });
                 ready.take();
                 for _ in 0..5 {
-                    thread::sleep(Duration::from_millis(60));
+                    thread::sleep(Duration::from_millis(200));
                     call!(SYS_kill, player.pid, libc::SIGSTOP).unwrap();
                     thread::sleep(Duration::from_millis(30));
                     call!(SYS_kill, player.pid, libc::SIGCONT).unwrap();
@@ -457,24 +464,25 @@ fn without_procfs_a_wait_ends_as_ever() {
                 };
                 let start = Instant::now();
                 assert_eq!(wait(200_000_000), Ok(0));
-                assert!((200..400).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+                assert!((200..1500).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
                 if own.is_some() {
                     block(ALARM);
                 }
-                ring_in(60);
-                assert_eq!(wait(900_000_000), Err(libc::EINTR));
-                assert_eq!(CAUGHT.load(Ordering::SeqCst), 1);
+                ring_every(60);
+                assert_eq!(wait(999_000_000), Err(libc::EINTR));
+                ring_every(0);
+                assert!(CAUGHT.load(Ordering::SeqCst) > 0);
                 thread::scope(|scope| {
                     scope.spawn(|| {
                         thread::sleep(Duration::from_millis(100));
                         call!(SYS_write, write.as_raw_fd(), b"x".as_ptr(), 1).unwrap();
                     });
-                    assert_eq!(wait(900_000_000), Ok(1));
+                    assert_eq!(wait(999_000_000), Ok(1));
                 });
                 call!(SYS_read, number, [0u8; 1].as_mut_ptr(), 1).unwrap();
                 let start = Instant::now();
                 assert_eq!(poll(&mut [entry(number, libc::POLLIN)], 150), Ok(0));
-                assert!((150..350).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+                assert!((150..1500).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
                 // A message that is waited for.
                 let [from, to] = crate::letters::pair(libc::SOCK_STREAM);
                 thread::scope(|scope| {
