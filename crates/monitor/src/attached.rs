@@ -61,8 +61,7 @@ fn take_listener(talk: &mut File, processes: &Processes) -> Result<OwnedFd, Errn
     let [a, b, c, d, e, f, g, h] = told;
     let (keeper, number) = (u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]));
     let listener = sys::pidfd_getfd(sys::pidfd_open(keeper)?.as_fd(), number)?;
-    processes.tables().finds_split(processes.first(), keeper);
-    processes.tables().finds_unread(processes.first());
+    processes.tables().filter_is_on(processes.first(), keeper)?;
     talk.write_all(b"T").map_err(io)?;
     Ok(listener)
 }

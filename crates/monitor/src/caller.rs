@@ -2,12 +2,14 @@
 
 use crate::errno::Errno;
 use crate::fail::Fail;
+use crate::family::Who;
 use crate::flight::Flights;
 use crate::identity::{self, Identity, Status, as_monitor};
 use crate::listener::{Answer, Listener};
 use crate::sys::{self, Notif};
 use crate::tables::{Initial, Standing, State, Tables};
 use crate::unread::Made;
+use crate::watched::{WatchList, Watched};
 use rights::{Limits, Rights};
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
@@ -76,6 +78,8 @@ pub struct Processes {
     keep_limits: bool,
     /// The limited descriptors that they send each other.
     flights: Flights,
+    /// Those that are watched making a process.
+    watched: WatchList,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +123,7 @@ impl Processes {
             keep_limits: !hosted || passes.len() > 1,
             tables: Tables::new(passes),
             flights: Flights::new(descriptors),
+            watched: WatchList::default(),
         })
     }
 
@@ -247,6 +252,12 @@ impl Processes {
         &self.tables
     }
 
+    /// A thread has made a call. True: it is still watched for one before, which has made nothing. It will stop when it leaves the
+    /// kernel, and is to make the call again then.
+    pub fn is_to_call_again(&self, tid: u32) -> bool {
+        self.watched.is_over(tid)
+    }
+
     /// The limited descriptors that they send each other.
     pub fn flights(&self) -> &Flights {
         &self.flights
@@ -328,13 +339,7 @@ impl<'a> Caller<'a> {
         let _ = thread.process.moving.compare_exchange(notif.tid, 0, Ordering::SeqCst, Ordering::SeqCst);
         let mut caller = Caller { listener, processes, thread, standing: None, notif };
         if processes.keep_limits {
-            caller.standing = Some(processes.tables.arrives(
-                caller.tid(),
-                caller.process(),
-                &caller.thread.process.pidfd,
-                || Status::read(caller.tid()).map_or(0, |status| status.ppid),
-                |number| !matches!(caller.descriptor(number), Err(Errno::BADF)),
-            ));
+            caller.standing = Some(processes.tables.arrives(&caller.who(), |number| caller.is_open(number)));
             // What was found of it is of whoever has its number now.
             caller.valid()?;
         }
@@ -369,6 +374,16 @@ impl<'a> Caller<'a> {
     /// Its process.
     pub fn process(&self) -> u32 {
         self.thread.process.tgid
+    }
+
+    /// Whose tables and memory are its.
+    pub fn who(&self) -> Who<'_> {
+        Who { thread: self.tid(), process: self.process(), pidfd: &self.thread.process.pidfd }
+    }
+
+    /// From now on, until that is dropped, it is watched making a process.
+    pub fn is_watched(&self) -> Watched<'_> {
+        self.processes.watched.begin(self.tid())
     }
 
     /// The processes under this monitor.
@@ -489,6 +504,11 @@ impl<'a> Caller<'a> {
         }
         let pidfd = self.thread.own.as_ref().unwrap_or(&self.thread.process.pidfd);
         as_monitor(|| sys::pidfd_getfd(pidfd.as_fd(), number))
+    }
+
+    /// Whether something is behind the number.
+    pub fn is_open(&self, number: i32) -> bool {
+        !matches!(self.descriptor(number), Err(Errno::BADF))
     }
 
     /// A copy of its descriptor, and what may be done with it.

@@ -113,6 +113,16 @@ pub fn has_proc() -> bool {
     !NO_PROC.load(Ordering::Relaxed)
 }
 
+/// When a process, or a thread, was made: in ticks since the machine was started.
+pub fn started(tid: u32) -> Option<u64> {
+    if !has_proc() {
+        return None;
+    }
+    let stat = std::fs::read(format!("/proc/{tid}/stat")).ok()?;
+    // Behind the state, and eighteen numbers.
+    split_stat(&stat)?.1.nth(19)?.parse().ok()
+}
+
 /// The name in a line of /proc/PID/stat, and what follows it: the state, the parent, the group, …
 pub fn split_stat(stat: &[u8]) -> Option<(&[u8], impl Iterator<Item = &str>)> {
     // The name in parentheses may hold anything; what follows the last one does not.

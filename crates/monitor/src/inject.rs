@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How long one call of the caller's may take.
 const LONG: Duration = Duration::from_secs(2);
+/// How long it may take a thread to stop that has been asked to.
+const LONG_TO_STOP: Duration = Duration::from_secs(10);
 /// All of `sigset_t`.
 const ALL_SIGNALS: u64 = u64::MAX;
 
@@ -62,7 +64,7 @@ impl Stopped {
                     sys::let_go(tid, signal);
                     return Err(if again { Errno::RESTARTNOINTR } else { Errno::AGAIN });
                 }
-                Stop::Call => sys::go_to_next_stop(tid)?,
+                Stop::Call | Stop::Made => sys::go_to_next_stop(tid)?,
             }
         }
         let made = (|| {
@@ -93,8 +95,8 @@ impl Stopped {
                 match sys::wait_for_stop(self.tid, deadline.saturating_duration_since(Instant::now()))? {
                     Stop::Call => break,
                     // All signals are blocked; what comes all the same is a fault, or SIGSTOP.
-                    Stop::Signal(_) | Stop::Other if Instant::now() >= deadline => return Err(Errno::AGAIN),
-                    Stop::Signal(_) | Stop::Other => {}
+                    _ if Instant::now() >= deadline => return Err(Errno::AGAIN),
+                    Stop::Signal(_) | Stop::Made | Stop::Other => {}
                 }
             }
             // Whatever instruction was there before, the kernel has got this call.
@@ -223,7 +225,7 @@ pub fn wait_for_signal(
     let signal = match begun {
         Ok(Stop::Call) => None,
         Ok(Stop::Signal(signal)) => Some(signal),
-        Ok(Stop::Other) | Err(_) => Some(0),
+        Ok(Stop::Made | Stop::Other) | Err(_) => Some(0),
     };
     // Now the call is to find the mask that it puts back.
     let _ = sys::set_signal_mask_of(tid, mask);
@@ -251,6 +253,88 @@ pub fn wait_for_signal(
     Ok(())
 }
 
+/// Lets the caller's call go on, which makes a process or a thread, and tells which, once, before that or the caller runs; None:
+/// it has made nothing. On failure the call is still to be answered.
+pub fn see_made(caller: &Caller, tell: impl FnOnce(Option<u32>)) -> Result<(), Errno> {
+    /// One that has made nothing goes on unseen: then it is stopped.
+    const LONG: Duration = Duration::from_millis(100);
+    const A_MOMENT: Duration = Duration::from_millis(1);
+    let tid = caller.tid();
+    let watched = caller.is_watched();
+    // Under a debugger it has a tracer already.
+    let traced = sys::trace_making(tid).and_then(|()| {
+        caller.still_there().inspect_err(|_| {
+            sys::interrupt_traced(tid);
+            sys::stop_tracing(tid);
+        })
+    });
+    if traced.is_err() {
+        tell(None);
+        return traced;
+    }
+    caller.go_on();
+    let (start, mut is_interrupted) = (Instant::now(), false);
+    let stop = loop {
+        match sys::stop_within(tid, A_MOMENT) {
+            Ok(None) if is_interrupted && start.elapsed() > LONG + LONG_TO_STOP => {
+                sys::kill_child(tid, libc::SIGKILL);
+                break Err(Errno::SRCH);
+            }
+            Ok(None) if !is_interrupted && (watched.is_over() || start.elapsed() > LONG) => {
+                sys::interrupt_traced(tid);
+                watched.was_interrupted();
+                is_interrupted = true;
+            }
+            Ok(None) => {}
+            Ok(Some(stop)) => break Ok(stop),
+            Err(errno) => break Err(errno),
+        }
+    };
+    let made = match &stop {
+        Ok(Stop::Made) => sys::made_by(tid).ok(),
+        _ => None,
+    };
+    if let Some(made) = made {
+        // Whether it is there yet, or not any more.
+        let _ = sys::stop_within(made, LONG_TO_STOP);
+    }
+    // Somebody has killed the caller, but not what it made.
+    let made = made.or_else(|| if stop.is_ok() { None } else { sys::stray() });
+    tell(made);
+    // From here on it may call again.
+    drop(watched);
+    if let Some(made) = made {
+        sys::let_go(made, 0);
+    }
+    sys::let_go(tid, if let Ok(Stop::Signal(signal)) = stop { signal } else { 0 });
+    Ok(())
+}
+
+/// Lets the caller's call go on, and tells once, before the caller leaves the kernel, whether it came to 0. On failure it is
+/// still to be answered.
+pub fn see_end(caller: &Caller, tell: impl FnOnce(bool)) -> Result<(), Errno> {
+    let tid = caller.tid();
+    let traced = sys::trace(tid).and_then(|()| caller.still_there().inspect_err(|_| sys::stop_tracing(tid)));
+    if traced.is_err() {
+        tell(false);
+        return traced;
+    }
+    caller.go_on();
+    let signal = loop {
+        match sys::wait_for_stop(tid, LONG) {
+            Ok(Stop::Signal(signal)) => break Some(signal),
+            Ok(Stop::Other) => break Some(0),
+            Ok(Stop::Call | Stop::Made) if sys::go_to_next_stop(tid).is_ok() => {}
+            Ok(Stop::Call | Stop::Made) | Err(_) => break None,
+        }
+    };
+    tell(sys::traced_result(tid) == Ok(0));
+    if let Some(signal) = signal {
+        sys::let_go(tid, signal);
+    }
+    Ok(())
+}
+
 /// Answers the caller's call with an error, and stops the caller before it leaves the kernel. False: a signal came first.
 fn stop_with(caller: &Caller, errno: Errno) -> Result<bool, Errno> {
     let tid = caller.tid();
@@ -269,9 +353,9 @@ fn stop_with(caller: &Caller, errno: Errno) -> Result<bool, Errno> {
                 sys::let_go(tid, signal);
                 return Ok(false);
             }
-            Ok(Stop::Call) if sys::go_to_next_stop(tid).is_ok() => {}
+            Ok(Stop::Call | Stop::Made) if sys::go_to_next_stop(tid).is_ok() => {}
             // It has died, or is being killed.
-            Ok(Stop::Call) | Err(_) => return Ok(false),
+            Ok(Stop::Call | Stop::Made) | Err(_) => return Ok(false),
         }
     }
 }

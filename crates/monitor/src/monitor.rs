@@ -253,6 +253,9 @@ impl Monitor {
         let (id, nr) = (notif.id, notif.nr);
         // A worker that panics is a fault of ours: the call fails, and its caller does not hang.
         let served = panic::catch_unwind(AssertUnwindSafe(|| {
+            if self.processes.is_to_call_again(notif.tid) {
+                return Ok((Answer::Error(Errno::RESTARTNOINTR), None));
+            }
             match Caller::new(&self.listener, &self.processes, notif) {
                 Ok(caller) => serve::serve(&self.guard, &caller, &self.watch, nr),
                 Err(_) => Err(()),

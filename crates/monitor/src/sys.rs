@@ -3,7 +3,6 @@
 //! with its arguments typed; every pointer that a call gets comes from a reference that outlives it.
 
 use crate::errno::Errno;
-use crate::identity::split_stat;
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -738,15 +737,22 @@ pub fn is_thread(tid: u32) -> bool {
     !matches!(check(syscall!(libc::SYS_kill, tid, 0)), Err(Errno::SRCH))
 }
 
-/// Whether a thread is there and has not ended.
-pub fn is_running(tid: u32) -> bool {
-    let Ok(stat) = std::fs::read(format!("/proc/{tid}/stat")) else { return false };
-    split_stat(&stat).and_then(|(_, mut after)| after.next()).is_some_and(|state| !matches!(state, "Z" | "X"))
-}
-
 /// Whether a process is still there, if only as a zombie. One of another user's is, too: EPERM.
 pub fn is_alive(pidfd: &OwnedFd) -> bool {
     !matches!(pidfd_signal(pidfd.as_fd(), 0, None), Err(Errno::SRCH))
+}
+
+/// Whether all threads of a process have ended, and let go of what they had.
+pub fn has_ended(pidfd: &OwnedFd) -> bool {
+    matches!(poll(pidfd.as_fd(), libc::POLLIN, 0), Ok(1..))
+}
+
+/// The time since the machine was started, as procfs counts it: in hundredths of seconds.
+pub fn ticks_since_start() -> Option<u64> {
+    // SAFETY: struct timespec is plain data for which all zeroes is a value.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    check(syscall!(libc::SYS_clock_gettime, libc::CLOCK_BOOTTIME, &raw mut time)).ok()?;
+    Some(time.tv_sec as u64 * 100 + time.tv_nsec as u64 / 10_000_000)
 }
 
 /// The children that a thread has.
@@ -807,6 +813,29 @@ pub fn trace(tid: u32) -> Result<(), Errno> {
         let_go(tid, 0);
     }
     stops
+}
+
+/// Traces a thread that is about to make a process or a thread: it stops behind that, and what it made before its first
+/// instruction. To be let go by the same thread of ours. Should we die first, so does it.
+pub fn trace_making(tid: u32) -> Result<(), Errno> {
+    let events = libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK | libc::PTRACE_O_TRACECLONE;
+    let options = events | libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_SEIZE, tid, 0, options)).map(drop)
+}
+
+/// What a thread has made that stopped for it.
+pub fn made_by(tid: u32) -> Result<u32, Errno> {
+    let mut made: libc::c_ulong = 0;
+    check(syscall!(libc::SYS_ptrace, libc::PTRACE_GETEVENTMSG, tid, 0, &raw mut made))?;
+    u32::try_from(made).map_err(|_| Errno::SRCH)
+}
+
+/// A thread that this one traces without having asked for it, if there is one: who made it has ended.
+pub fn stray() -> Option<u32> {
+    let (mut status, options) = (0, libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG);
+    // SAFETY: status is borrowed for the call.
+    let pid = check(unsafe { libc::waitpid(-1, &raw mut status, options) }.into()).ok()? as u32;
+    (pid != 0 && libc::WIFSTOPPED(status)).then_some(pid)
 }
 
 /// Waits for something to happen to what this thread traces.
@@ -875,6 +904,8 @@ pub enum Stop {
     Call,
     /// It is about to get a signal.
     Signal(i32),
+    /// It has made a process or a thread.
+    Made,
     /// It was asked to.
     Other,
 }
@@ -904,6 +935,9 @@ pub fn stop_within(tid: u32, longest: Duration) -> Result<Option<Stop>, Errno> {
             Ok(_) => {
                 return Ok(Some(match (status >> 16, libc::WSTOPSIG(status)) {
                     (libc::PTRACE_EVENT_STOP | libc::PTRACE_EVENT_EXEC, _) => Stop::Other,
+                    (libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE, _) => {
+                        Stop::Made
+                    }
                     (_, signal) if signal == libc::SIGTRAP | 0x80 => Stop::Call,
                     (_, signal) => Stop::Signal(signal),
                 }));

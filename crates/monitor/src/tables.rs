@@ -1,19 +1,18 @@
 //! R(n): what each descriptor of each process may be used for, by number; and A(n): what the filters let through at a
 //! number without asking. Everything here keeps A(n) ⊆ R(n), for whatever the kernel may have behind n at that moment.
 //!
-//! A table of descriptors is a [`Files`]. Threads share one, a fork copies it, and both happen in the kernel at a moment that
-//! the monitor does not see: a *copy* is made when the call is let go on, and until its owner shows itself, every change of
-//! the original narrows the copy too. So a copy never permits more than what was really copied.
-//!
-//! Nothing here makes a system call but to ask who is whose child, and whether two threads share a table.
+//! A table of descriptors is a [`Files`]. Threads share one, processes may, a fork copies it. Who has which is never guessed
+//! ([`crate::family`]): but the kernel copies a table at a moment that the monitor does not see. So a *copy* is made when the
+//! call is let go on, and until that is seen to be over, every change of the original narrows the copy too: it never permits
+//! more than what was really copied.
 
 use crate::errno::Errno;
+use crate::family::{Birth, Family, Making, Who};
 use crate::sys;
 use crate::unread::{Names, Unread};
 use rights::{Limits, Rights};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// How a monitor begins.
@@ -36,9 +35,34 @@ impl Default for Initial {
 
 /// So many filters are stacked for numbers that were limited late; then no descriptor gets such a number any more.
 const NARROWED_MOST: usize = 8;
-/// So many copies without an owner are kept apart.
-const COPIES_MOST: usize = 1024;
 
+/// The processes that have something: a table, or memory.
+#[derive(Debug, Default)]
+pub struct Owners {
+    known: Vec<(u32, Arc<OwnedFd>)>,
+    /// How many are being made.
+    unborn: usize,
+}
+
+impl Owners {
+    /// Whether no other process has it.
+    pub fn are_only(&self, process: u32) -> bool {
+        let has = |(other, pidfd): &(u32, Arc<OwnedFd>)| *other != process && !sys::has_ended(pidfd);
+        self.unborn == 0 && !self.known.iter().any(has)
+    }
+
+    /// A process has it.
+    fn add(&mut self, process: u32, pidfd: &Arc<OwnedFd>) {
+        self.remove(process);
+        self.known.retain(|(_, other)| !sys::has_ended(other));
+        self.known.push((process, pidfd.clone()));
+    }
+
+    /// A process has another.
+    fn remove(&mut self, process: u32) {
+        self.known.retain(|&(other, _)| other != process);
+    }
+}
 /// A table of descriptors.
 #[derive(Debug, Default)]
 pub struct Files {
@@ -53,6 +77,8 @@ pub struct State {
     /// What a further filter has left of A(n). There is something behind such a number at all times, so that nothing with
     /// more rights gets it.
     narrowed: BTreeMap<i32, Limits>,
+    /// Numbers of which that is not certain: somebody could have had another filter put in its place.
+    doubtful: BTreeSet<i32>,
     /// Closed numbers with a placeholder behind them.
     parked: BTreeSet<i32>,
     /// Calls that were let go on: by which thread, with which number. They may not have happened yet.
@@ -63,12 +89,16 @@ pub struct State {
     sweep_at: usize,
     /// How many wait for such calls to be over: no more of them is let go on meanwhile.
     holding: usize,
-    /// Copies whose owner has not shown itself.
+    /// Copies that are being made.
     copies: Vec<Arc<Files>>,
     /// Whether free low numbers have got placeholders.
     pub used_up: bool,
-    /// Whether several processes have it.
-    shared: bool,
+    /// Whether nothing is known of it: what is not known to have a right, has none.
+    unknown: bool,
+    /// Who has it.
+    owners: Owners,
+    /// Whether a process has it whose threads have different ones.
+    split: bool,
 }
 
 /// Who calls: its table, and whether it is in capability mode.
@@ -83,17 +113,37 @@ pub struct Standing {
 }
 
 /// What shared mappings of a process's memory are not to be raised to.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Mappings {
     /// By inode, the protections that are not to be had. (Devices are not told apart: of some file systems they are others in
     /// /proc/PID/maps than for stat(2).)
-    pub barred: Vec<(u64, i32)>,
+    barred: Vec<(u64, i32)>,
+    /// Copies that are being made.
+    copies: Vec<Arc<Mutex<Mappings>>>,
+    /// Whose memory it is.
+    owners: Owners,
     /// Threads with a call let go on that changes mappings, and may not have happened yet; each time another number.
     pub going: Vec<(u32, u64)>,
     next: u64,
 }
 
 impl Mappings {
+    /// From now on no mapping of the file is to be raised to these protections.
+    pub fn bar(&mut self, inode: u64, bars: i32) {
+        match self.barred.iter_mut().find(|(known, _)| *known == inode) {
+            Some((_, barred)) => *barred |= bars,
+            None => self.barred.push((inode, bars)),
+        }
+        for copy in &self.copies {
+            lock(copy).bar(inode, bars);
+        }
+    }
+
+    /// By inode, the protections that are not to be had.
+    pub fn barred(&self) -> &[(u64, i32)] {
+        &self.barred
+    }
+
     /// A thread's call is let go on.
     pub fn goes(&mut self, thread: u32) {
         self.next += 1;
@@ -122,61 +172,14 @@ pub struct Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
-#[derive(Debug)]
-struct Known {
-    pidfd: Arc<OwnedFd>,
-    standing: Standing,
-    /// Threads with tables of their own.
-    apart: HashMap<u32, Arc<Files>>,
-    /// Whether some thread may have one.
-    is_split: bool,
-    /// Threads with a call let go on that closes descriptors which are not known: another program is started, for one.
-    closes: Vec<u32>,
-}
-
-/// A copy on its way to its owner.
-#[derive(Debug)]
-struct Fork {
-    parent: u32,
-    thread: u32,
-    /// Whether the new one is a thread of the same process.
-    within: bool,
-    /// Whether it is a child of somebody else than who made it.
-    elsewhere: bool,
-    /// Whether the thread has been seen again: the copy has been made then.
-    settled: bool,
-    standing: Standing,
-}
-
-/// A thread that has its table to itself from now on, unless that fails.
-#[derive(Debug)]
-struct Split {
-    thread: u32,
-    /// A thread that keeps the table.
-    witness: u32,
-    was: Arc<Files>,
-}
-
-#[derive(Debug, Default)]
-struct Registry {
-    known: HashMap<u32, Known>,
-    /// What everything started with.
-    initial: Vec<(i32, Limits)>,
-    forks: Vec<Fork>,
-    splits: Vec<Split>,
-    sweep_at: usize,
-}
-
 /// All tables under a monitor.
 #[derive(Debug)]
 pub struct Tables {
     passes: Vec<(u32, Rights)>,
-    registry: Mutex<Registry>,
-    /// Whether there are copies on their way, or splits.
-    moving: AtomicBool,
+    family: Mutex<Family>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -189,9 +192,36 @@ fn try_lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, Busy> {
 }
 
 impl Files {
-    fn of(limits: &[(i32, Limits)]) -> Files {
+    /// That of a process of which this much is known.
+    pub fn of(limits: &[(i32, Limits)]) -> Files {
         let limits = limits.iter().filter(|(_, limits)| !limits.is_all()).cloned().collect();
         Files { state: Mutex::new(State { limits, ..State::default() }) }
+    }
+
+    /// One of which nothing is known.
+    pub fn unknown() -> Files {
+        Files { state: Mutex::new(State { unknown: true, ..State::default() }) }
+    }
+
+    /// A process has it.
+    pub fn is_had_by(&self, process: u32, pidfd: &Arc<OwnedFd>) {
+        self.lock().owners.add(process, pidfd);
+    }
+
+    /// A process has another.
+    pub fn is_left_by(&self, process: u32) {
+        self.lock().owners.remove(process);
+    }
+
+    /// A process has it whose threads have different ones.
+    pub fn is_split(&self) {
+        self.lock().split = true;
+    }
+
+    /// A process is being made that will have it, or (`false`) that is over.
+    pub fn is_to_be_shared(&self, begins: bool) {
+        let owners = &mut self.lock().owners;
+        owners.unborn = if begins { owners.unborn + 1 } else { owners.unborn.saturating_sub(1) };
     }
 
     /// The table, to look at and to change. Whoever has it knows that no number of it comes to have fewer rights behind it
@@ -201,14 +231,16 @@ impl Files {
     }
 
     /// A copy that follows what becomes of this table, until it is settled.
-    fn copy(&self) -> Arc<Files> {
+    pub fn copy(&self) -> Arc<Files> {
         let mut state = self.lock();
         let copy = Arc::new(Files {
             state: Mutex::new(State {
                 limits: state.limits.clone(),
                 narrowed: state.narrowed.clone(),
+                doubtful: state.doubtful.clone(),
                 parked: state.parked.clone(),
                 used_up: state.used_up,
+                unknown: state.unknown,
                 ..State::default()
             }),
         });
@@ -217,55 +249,48 @@ impl Files {
     }
 
     /// The copy has been made: from now on it goes its own way.
-    fn settle(&self, copy: &Arc<Files>) {
+    pub fn settle(&self, copy: &Arc<Files>) {
         self.lock().copies.retain(|one| !Arc::ptr_eq(one, copy));
-    }
-
-    /// Permits no more than either.
-    fn narrow_to(&self, other: &Files) {
-        if std::ptr::eq(self, other) {
-            return;
-        }
-        let (limits, narrowed, parked) = {
-            let other = other.lock();
-            (other.limits.clone(), other.narrowed.clone(), other.parked.clone())
-        };
-        let mut own = self.lock();
-        for (number, limits) in limits {
-            own.meet(number, &limits);
-        }
-        // What is surely left is what either has.
-        own.narrowed.retain(|number, _| narrowed.contains_key(number));
-        for (number, limits) in narrowed {
-            if let Some(own) = own.narrowed.get_mut(&number)
-                && !own.contains(&limits)
-            {
-                *own = if limits.contains(own) { limits } else { Limits::ALL };
-            }
-        }
-        own.parked.extend(parked);
     }
 }
 
 impl State {
     /// R(n).
     pub fn limits(&self, number: i32) -> Limits {
-        self.limits.get(&number).cloned().unwrap_or(Limits::ALL)
+        let unknown = || if self.unknown { Limits::of(Rights::NONE) } else { Limits::ALL };
+        self.limits.get(&number).cloned().unwrap_or_else(unknown)
     }
 
     /// Whether the number's rights are less than all.
     pub fn is_limited(&self, number: i32) -> bool {
-        self.limits.contains_key(&number)
+        self.limits.get(&number).map_or(self.unknown, |limits| !limits.is_all())
     }
 
-    /// The numbers whose rights are less than all.
+    /// The numbers that are known to have less rights than all.
     pub fn limited(&self) -> impl Iterator<Item = (i32, &Limits)> {
-        self.limits.iter().map(|(&number, limits)| (number, limits))
+        let limited = self.limits.iter().filter(|(_, limits)| !limits.is_all());
+        limited.map(|(&number, limits)| (number, limits))
+    }
+
+    /// Whether there may be such.
+    pub fn has_limited(&self) -> bool {
+        self.unknown || self.limited().next().is_some()
+    }
+
+    /// Whether all threads of this process have the table, and nobody else.
+    pub fn is_only_of(&self, process: u32) -> bool {
+        !self.split && self.owners.are_only(process)
+    }
+
+    /// Whether a copy is being made, of which nobody knows yet when.
+    pub fn is_being_copied(&self) -> bool {
+        !self.copies.is_empty()
     }
 
     /// Whether a call that names descriptors in memory may be let go on: there is none that is not for it.
     pub fn may_go_unread(&self, names: Names) -> bool {
-        self.holding == 0 && !self.limits.values().any(|limits| names.excludes(limits))
+        let unknown = self.unknown && names.excludes(&Limits::of(Rights::NONE));
+        self.holding == 0 && !unknown && !self.limits.values().any(|limits| names.excludes(limits))
     }
 
     /// Such a call is let go on.
@@ -331,7 +356,7 @@ impl State {
             copy.parked.remove(&number);
         }
         self.parked.remove(&number);
-        if limits.is_all() {
+        if limits.is_all() && !self.unknown {
             self.limits.remove(&number);
         } else {
             self.limits.insert(number, limits);
@@ -341,7 +366,7 @@ impl State {
     /// Until the number has got what is to be behind it, what both permit.
     pub fn meet(&mut self, number: i32, limits: &Limits) {
         let both = self.limits(number).intersection(limits);
-        if !both.is_all() {
+        if !both.is_all() || self.unknown {
             self.limits.insert(number, both.clone());
         }
         for copy in &self.copies {
@@ -354,8 +379,30 @@ impl State {
         self.limits.remove(&number);
     }
 
-    /// A further filter has been put on the number, which lets through no more than this.
-    pub fn narrow(&mut self, number: i32, to: &Limits) {
+    /// All numbers in the range are closed.
+    pub fn closes(&mut self, range: std::ops::RangeInclusive<i32>) {
+        self.limits.retain(|number, _| !range.contains(number));
+        self.unpark(range);
+        self.used_up = false;
+    }
+
+    /// Of numbers that have been closed unseen nothing is known any more.
+    fn forget_closed(&mut self, is_open: impl Fn(i32) -> bool) {
+        let closed: Vec<i32> =
+            self.limited().map(|(number, _)| number).filter(|&number| !is_open(number)).collect();
+        for number in closed {
+            self.clear(number);
+        }
+    }
+
+    /// A further filter has been put on the number, which lets through no more than this: for certain (`is_sure`), or if nobody
+    /// had another put in its place.
+    pub fn narrow(&mut self, number: i32, to: &Limits, is_sure: bool) {
+        if is_sure {
+            self.doubtful.remove(&number);
+        } else {
+            self.doubtful.insert(number);
+        }
         // A copy that is being made may be without it.
         let left = self.narrowed.get(&number).map_or_else(|| to.clone(), |left| left.intersection(to));
         self.narrowed.insert(number, left);
@@ -386,63 +433,30 @@ impl State {
     }
 }
 
-impl Known {
-    fn files(&self, thread: u32) -> &Arc<Files> {
-        self.apart.get(&thread).unwrap_or(&self.standing.files)
-    }
-}
-
 impl Tables {
     /// None yet; the filter lets this through.
     pub fn new(passes: Vec<(u32, Rights)>) -> Tables {
-        Tables { passes, registry: Mutex::default(), moving: AtomicBool::new(false) }
+        Tables { passes, family: Mutex::default() }
     }
 
     /// The first process.
     pub fn begin_with(&self, process: u32, pidfd: Arc<OwnedFd>, initial: &Initial) {
-        let standing = Standing {
-            files: Arc::new(Files::of(&initial.limits)),
-            entered: !initial.ordinary,
-            mappings: Arc::default(),
-        };
-        let mut registry = lock(&self.registry);
-        registry.initial = initial.limits.clone();
-        registry.known.insert(process, Known::new(pidfd, standing));
+        lock(&self.family).begin_with(process, pidfd, initial);
     }
 
-    /// Finds the calls that threads of the first process have been in since before there was a filter. Where something is
-    /// limited they are ended.
-    pub fn finds_unread(&self, process: u32) {
-        let registry = lock(&self.registry);
-        let Some(known) = registry.known.get(&process) else { return };
-        for thread in sys::threads(process).unwrap_or_default() {
+    /// The filter is on: who has been forked by then has what everything started with, and nobody later. The first process's
+    /// threads have been in calls since before; where something is limited these are ended. Threads that have a table of their own
+    /// keep it, but for one that has `keeper`'s, and is about to end.
+    pub fn filter_is_on(&self, process: u32, keeper: u32) -> Result<(), Errno> {
+        let threads = lock(&self.family).filter_is_on(process, keeper)?;
+        for (thread, files) in threads {
             let call = Unread { thread, process, names: Names::Unlimited, until: None };
-            let mut files = known.files(thread).lock();
+            let mut files = files.lock();
             if files.may_go_unread(call.names) || call.end().is_err() {
                 files.goes_unread(call);
             }
         }
-    }
-
-    /// Finds the threads of the first process that have had tables of their own from before it had a monitor; but for the one
-    /// that has `keeper`'s, and is about to end. Which of the tables its limits are for is not known: they hold in all. From
-    /// then on each is for itself. Not before the filter is on them, or they may make more of them unseen.
-    pub fn finds_split(&self, process: u32, keeper: u32) {
-        let mut threads = sys::threads(process).unwrap_or_default();
-        // Where the kernel does not tell, they are taken to have one table, and none gets another.
-        threads.retain(|&thread| {
-            sys::shares_files(thread, process) == Ok(false) && sys::shares_files(thread, keeper) == Ok(false)
-        });
-        if threads.is_empty() {
-            return;
-        }
-        let mut registry = lock(&self.registry);
-        let Some(known) = registry.known.get_mut(&process) else { return };
-        known.is_split = true;
-        for thread in threads {
-            registry.find_apart(thread, process);
-        }
-        self.moving.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A(n) of the filter that everything is under.
@@ -454,7 +468,10 @@ impl Tables {
     /// A(n).
     pub fn lets_through(&self, state: &State, number: i32) -> Limits {
         let passes = Limits::of(self.passes(number));
-        state.narrowed.get(&number).map_or_else(|| passes.clone(), |left| passes.intersection(left))
+        match state.narrowed.get(&number) {
+            Some(left) if !state.doubtful.contains(&number) => passes.intersection(left),
+            _ => passes,
+        }
     }
 
     /// Whether the number is among the first, of which the filter lets everything through.
@@ -496,55 +513,19 @@ impl Tables {
 
     /// The descriptor of a known process.
     pub fn pidfd(&self, process: u32) -> Option<Arc<OwnedFd>> {
-        lock(&self.registry).known.get(&process).map(|known| known.pidfd.clone())
+        lock(&self.family).pidfd(process)
     }
 
     /// A thread has made a call: whose tables it has. Numbers that may have been closed when its process became another program
     /// are asked for with `is_open`.
-    pub fn arrives(
-        &self,
-        thread: u32,
-        process: u32,
-        pidfd: &Arc<OwnedFd>,
-        parent: impl Fn() -> u32,
-        is_open: impl Fn(i32) -> bool,
-    ) -> Standing {
-        let mut registry = lock(&self.registry);
-        let moving = self.moving.load(Ordering::Relaxed);
-        if moving {
-            registry.thread_is_back(thread, process);
-        }
-        let is_known = registry.known.get(&process).is_some_and(|known| {
-            // A number that was another process's before.
-            Arc::ptr_eq(&known.pidfd, pidfd) || sys::is_alive(&known.pidfd)
-        });
-        if !is_known {
-            let parent = if moving { parent() } else { 0 };
-            let standing = registry.claim(process, parent);
-            registry.remember(process, pidfd.clone(), standing);
-        }
-        if moving {
-            registry.find_apart(thread, process);
-            self.moving.store(registry.is_moving(), Ordering::Relaxed);
-        }
-        let Some(known) = registry.known.get_mut(&process) else {
-            // Just remembered; but to be safe, nothing.
-            return Standing::nothing();
-        };
-        let standing = Standing { files: known.files(thread).clone(), ..known.standing.clone() };
-        let closes = known.closes.contains(&thread);
-        known.closes.retain(|&one| one != thread);
+    pub fn arrives(&self, who: &Who, is_open: impl Fn(i32) -> bool) -> Standing {
+        let (standing, closes) = lock(&self.family).arrives(who);
         // Who has a table locked may be at it for long.
-        drop(registry);
-        if closes {
-            let mut files = standing.files.lock();
-            let closed: Vec<i32> =
-                files.limited().map(|(number, _)| number).filter(|&number| !is_open(number)).collect();
-            for number in closed {
-                files.clear(number);
-            }
-        }
+        let thread = who.thread;
         let mut files = standing.files.lock();
+        if closes {
+            files.forget_closed(is_open);
+        }
         if !files.going.is_empty() {
             files.going.retain(|&(one, _)| one != thread);
         }
@@ -558,104 +539,41 @@ impl Tables {
 
     /// The process enters capability mode.
     pub fn enters(&self, process: u32) {
-        let mut registry = lock(&self.registry);
-        if let Some(known) = registry.known.get_mut(&process) {
-            known.standing.entered = true;
-        }
-        // A child that is being made may be made after.
-        for fork in registry.forks.iter_mut().filter(|fork| fork.parent == process && !fork.settled) {
-            fork.standing.entered = true;
-        }
+        lock(&self.family).enters(process);
     }
 
-    /// The thread, which is let have its table to itself, is let close these numbers there.
-    pub fn closes_apart(&self, process: u32, thread: u32, range: std::ops::RangeInclusive<i32>) {
-        let mut registry = lock(&self.registry);
-        let Some(known) = registry.known.get_mut(&process) else { return };
-        // What the others make of the old table meanwhile, the new one follows.
-        known.closes.push(thread);
-        let mut files = known.files(thread).lock();
-        files.limits.retain(|number, _| !range.contains(number));
-        files.unpark(range);
-        files.used_up = false;
+    /// The caller is let make a process, or a thread with a table of its own. To be told of what became of it.
+    pub fn makes(&self, who: &Who, making: Making) -> Birth {
+        lock(&self.family).makes(who, making)
     }
 
-    /// Threads of other processes that have the thread's table, or may have; and whether these are all that there are.
-    pub fn sharers(&self, process: u32, thread: u32) -> (Vec<u32>, bool) {
-        lock(&self.registry).sharers(process, thread)
+    /// The number of what was made, before it or its maker does anything; None: nothing was.
+    pub fn is_born(&self, birth: Birth, child: Option<u32>) {
+        lock(&self.family).is_born(birth, child);
     }
 
-    /// The process is let start another program, with a table of its own then.
-    pub fn starts_program(&self, process: u32, thread: u32) {
-        let mut registry = lock(&self.registry);
-        let (sharers, _) = registry.sharers(process, thread);
-        let witness = sharers.into_iter().find(|&other| sys::shares_files(thread, other) == Ok(true));
-        let Some(known) = registry.known.get_mut(&process) else { return };
-        known.closes.push(process);
-        if let Some(witness) = witness {
-            let was = known.files(thread).clone();
-            let copy = was.copy();
-            known.standing.files = copy;
-            known.apart.clear();
-            registry.splits.push(Split { thread: process, witness, was });
-            self.moving.store(true, Ordering::Relaxed);
+    /// The caller is let leave its table for a copy.
+    pub fn leaves(&self, who: &Who) -> Arc<Files> {
+        lock(&self.family).files(who).copy()
+    }
+
+    /// It has, or not.
+    pub fn has_left(&self, who: &Who, from: &Files, copy: Arc<Files>, has: bool) {
+        from.settle(&copy);
+        if has {
+            lock(&self.family).has_left(who, copy);
         }
     }
 
-    /// The thread is let make a new process, or (`within`) a thread with a table of its own. With `shares` it shares its table,
-    /// with `memory` its memory.
-    pub fn forks(
-        &self,
-        thread: u32,
-        process: u32,
-        within: bool,
-        elsewhere: bool,
-        shares: bool,
-        memory: bool,
-    ) {
-        let mut registry = lock(&self.registry);
-        let Some(known) = registry.known.get_mut(&process) else { return };
-        known.is_split |= within;
-        let files = known.files(thread).clone();
-        let mut standing = known.standing.clone();
-        standing.files = if shares {
-            files.lock().shared = true;
-            files
-        } else {
-            files.copy()
-        };
-        if !memory {
-            // What is mapped until it is over may be in the copy, too.
-            lock(&standing.mappings).goes(thread);
-            let barred = lock(&standing.mappings).barred.clone();
-            standing.mappings = Arc::new(Mutex::new(Mappings { barred, ..Mappings::default() }));
-        }
-        registry.forks.push(Fork { parent: process, thread, within, elsewhere, settled: false, standing });
-        registry.bound_forks();
-        self.moving.store(true, Ordering::Relaxed);
+    /// The caller is let start another program, which closes descriptors: nobody will say when.
+    pub fn starts_program(&self, who: &Who) {
+        lock(&self.family).starts_program(who.process);
     }
 
-    /// The thread is let have its table to itself. `witness` is another that keeps it.
-    pub fn splits(&self, thread: u32, process: u32, witness: u32) {
-        let mut registry = lock(&self.registry);
-        let Some(known) = registry.known.get_mut(&process) else { return };
-        let was = known.files(thread).clone();
-        known.apart.insert(thread, was.copy());
-        known.is_split = true;
-        registry.splits.push(Split { thread, witness, was });
-        self.moving.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the threads of a process have the thread's table, and nobody else has it.
-    pub fn is_alone(&self, process: u32, thread: u32) -> bool {
-        let registry = lock(&self.registry);
-        let Some(known) = registry.known.get(&process).filter(|known| !known.is_split) else { return false };
-        if !known.files(thread).lock().shared {
-            return true;
-        }
-        let (sharers, are_all) = registry.sharers(process, thread);
-        let has = |other| !matches!(sys::shares_files(thread, other), Ok(false) | Err(Errno::SRCH));
-        are_all && !sharers.into_iter().any(has)
+    /// Its process has become another program, which has not run yet; with the copy of its table if that was not its alone.
+    pub fn has_started(&self, who: &Who, copy: Option<Arc<Files>>, is_open: impl Fn(i32) -> bool) {
+        let files = lock(&self.family).has_started(who, copy);
+        files.lock().forget_closed(is_open);
     }
 }
 
@@ -663,23 +581,20 @@ impl Tables {
 impl Tables {
     /// The processes that are known and live, and those that may have children which are not known yet.
     pub fn processes(&self) -> Result<(Vec<u32>, Vec<u32>), Busy> {
-        let registry = try_lock(&self.registry)?;
-        let alive = registry.known.iter().filter(|(_, known)| sys::is_alive(&known.pidfd));
-        let known = alive.map(|(&process, _)| process).collect();
-        Ok((known, registry.forks.iter().filter(|fork| !fork.within).map(|fork| fork.parent).collect()))
+        let family = try_lock(&self.family)?;
+        Ok((family.processes().collect(), family.parents().map(|(parent, _)| parent).collect()))
     }
 
     /// What there is to tell of a process, whose parent is this. None: it is not under the monitor, or not known to be.
     /// Of one that has not called since it was forked, what all permit that it may be.
     pub fn told(&self, process: u32, parent: u32) -> Result<Option<Told>, Busy> {
-        let registry = try_lock(&self.registry)?;
-        if let Some(known) = registry.known.get(&process).filter(|known| sys::is_alive(&known.pidfd)) {
-            return known.standing.told().map(Some);
+        let family = try_lock(&self.family)?;
+        if let Some(standing) = family.standing(process) {
+            return standing.told().map(Some);
         }
         let mut all: Option<Told> = None;
-        for fork in registry.forks.iter().filter(|fork| parent != 0 && fork.parent == parent && !fork.within)
-        {
-            let one = fork.standing.told()?;
+        for (_, standing) in family.parents().filter(|(other, _)| parent != 0 && *other == parent) {
+            let one = standing.told()?;
             all = Some(all.map_or(one.clone(), |all| all.and(one)));
         }
         Ok(all)
@@ -707,198 +622,43 @@ impl Standing {
     }
 
     /// That of somebody of whom nothing is known: of no descriptor may anything be done.
-    fn nothing() -> Standing {
-        Standing { files: Arc::default(), entered: true, mappings: Arc::default() }
+    pub fn unknown() -> Standing {
+        Standing { files: Arc::new(Files::unknown()), entered: true, mappings: Arc::default() }
+    }
+
+    /// Its table and memory are this process's.
+    pub fn is_had_by(&self, process: u32, pidfd: &Arc<OwnedFd>) {
+        self.files.is_had_by(process, pidfd);
+        lock(&self.mappings).owners.add(process, pidfd);
     }
 }
 
-impl Known {
-    fn new(pidfd: Arc<OwnedFd>, standing: Standing) -> Known {
-        Known { pidfd, standing, apart: HashMap::new(), is_split: false, closes: Vec::new() }
-    }
-}
-
-impl Registry {
-    fn is_moving(&self) -> bool {
-        !self.forks.is_empty() || !self.splits.is_empty() || self.known.values().any(|known| known.is_split)
+impl Mappings {
+    /// A copy that follows what is barred, until it is settled.
+    pub fn copy(&mut self) -> Arc<Mutex<Mappings>> {
+        let copy = Arc::new(Mutex::new(Mappings { barred: self.barred.clone(), ..Mappings::default() }));
+        self.copies.push(copy.clone());
+        copy
     }
 
-    fn remember(&mut self, process: u32, pidfd: Arc<OwnedFd>, standing: Standing) {
-        if self.known.len() >= self.sweep_at.max(64) {
-            self.known.retain(|_, known| sys::is_alive(&known.pidfd));
-            self.sweep_at = self.known.len() * 2;
-        }
-        self.known.insert(process, Known::new(pidfd, standing));
+    /// The copy has been made.
+    pub fn settle(&mut self, copy: &Arc<Mutex<Mappings>>) {
+        self.copies.retain(|one| !Arc::ptr_eq(one, copy));
     }
 
-    /// Calls of this thread that were let go on before are over.
-    fn thread_is_back(&mut self, thread: u32, process: u32) {
-        // Its child is there, if there is to be one: it is told apart from others by that it is this thread's.
-        for at in (0..self.forks.len()).rev() {
-            if self.forks[at].thread != thread || self.forks[at].settled {
-                continue;
-            }
-            // A child that another thread made is this one's if that has ended.
-            let may_be_of_another = self.forks.iter().enumerate().any(|(other, fork)| {
-                other != at && (fork.settled || fork.elsewhere || !sys::is_running(fork.thread))
-            });
-            let fork = &mut self.forks[at];
-            fork.settled = true;
-            if let Some(known) = self.known.get(&fork.parent) {
-                known.files(thread).settle(&fork.standing.files);
-            }
-            if fork.within || fork.elsewhere {
-                continue;
-            }
-            let Ok(children) = sys::children(process, thread) else { continue };
-            let new: Vec<u32> = children
-                .into_iter()
-                .filter(|child| self.known.get(child).is_none_or(|known| !sys::is_alive(&known.pidfd)))
-                .collect();
-            match new.as_slice() {
-                // It has ended, or never was, or has called already.
-                [] => {
-                    self.forks.swap_remove(at);
-                }
-                &[child] if !may_be_of_another => {
-                    if let Ok(pidfd) = sys::pidfd_open(child) {
-                        let fork = self.forks.swap_remove(at);
-                        self.remember(child, Arc::new(pidfd), fork.standing);
-                    }
-                }
-                _ => {}
-            }
-        }
-        for at in (0..self.splits.len()).rev() {
-            if self.splits[at].thread != thread {
-                continue;
-            }
-            let split = self.splits.swap_remove(at);
-            let Some(known) = self.known.get_mut(&process) else { continue };
-            let own = known.files(thread).clone();
-            split.was.settle(&own);
-            match sys::shares_files(thread, split.witness) {
-                Ok(false) => {}
-                // It has failed: nothing has changed.
-                Ok(true) if known.apart.contains_key(&thread) => {
-                    known.apart.insert(thread, split.was);
-                }
-                Ok(true) => known.standing.files = split.was,
-                // Nobody is left to tell: it may be either.
-                Err(_) => own.narrow_to(&split.was),
-            }
-        }
+    /// A process is being made that will have this memory, or (`false`) that is over.
+    pub fn is_to_be_shared(&mut self, begins: bool) {
+        let unborn = self.owners.unborn;
+        self.owners.unborn = if begins { unborn + 1 } else { unborn.saturating_sub(1) };
     }
 
-    /// What a process has that has not been seen before.
-    fn claim(&mut self, _process: u32, parent: u32) -> Standing {
-        let of_parent: Vec<usize> = (0..self.forks.len())
-            .filter(|&at| self.forks[at].parent == parent && !self.forks[at].within)
-            .collect();
-        let candidates: Vec<usize> = if of_parent.is_empty() {
-            // Its parent has ended.
-            (0..self.forks.len()).filter(|&at| !self.forks[at].within).collect()
-        } else {
-            of_parent
-        };
-        let Some((&first, rest)) = candidates.split_first() else {
-            // It was forked at the very moment of the start.
-            let files = Arc::new(Files::of(&self.initial));
-            return Standing { files, entered: self.all_entered(), mappings: Arc::default() };
-        };
-        if rest.is_empty() && parent != 0 && self.forks[first].parent == parent {
-            let fork = self.forks.swap_remove(first);
-            if let Some(known) = self.known.get(&fork.parent) {
-                known.files(fork.thread).settle(&fork.standing.files);
-            }
-            return fork.standing;
-        }
-        // One of several: what all permit.
-        let mut standing = Standing::nothing();
-        standing.entered = candidates.iter().any(|&at| self.forks[at].standing.entered);
-        let mut barred = Vec::new();
-        for &at in &candidates {
-            standing.files.narrow_to(&self.forks[at].standing.files);
-            barred.extend(lock(&self.forks[at].standing.mappings).barred.iter().copied());
-        }
-        lock(&standing.mappings).barred = barred;
-        standing
+    /// A process has other memory.
+    pub fn is_left_by(&mut self, process: u32) {
+        self.owners.remove(process);
     }
 
-    fn all_entered(&self) -> bool {
-        self.known.values().all(|known| known.standing.entered)
-    }
-
-    /// Of a process whose threads have different tables, finds the table of one that is not known.
-    fn find_apart(&mut self, thread: u32, process: u32) {
-        let Some(known) = self.known.get_mut(&process) else { return };
-        if !known.is_split || known.apart.contains_key(&thread) || thread == process {
-            return;
-        }
-        known.apart.retain(|&one, _| sys::is_thread(one));
-        let like = known.apart.iter().find(|(one, _)| sys::shares_files(thread, **one) == Ok(true));
-        if let Some((_, files)) = like {
-            let files = files.clone();
-            known.apart.insert(thread, files);
-            return;
-        }
-        if sys::shares_files(thread, process) == Ok(true) {
-            return;
-        }
-        // One with a table of its own, made so; or that of a first thread which has ended.
-        let own = Files::default();
-        own.narrow_to(&known.standing.files);
-        for fork in self.forks.iter().filter(|fork| fork.within && fork.parent == process) {
-            own.narrow_to(&fork.standing.files);
-        }
-        known.apart.insert(thread, Arc::new(own));
-    }
-
-    /// Threads of other processes that have the thread's table, or may have; and whether these are all that there are.
-    fn sharers(&self, process: u32, thread: u32) -> (Vec<u32>, bool) {
-        let Some(known) = self.known.get(&process) else { return (Vec::new(), false) };
-        let files = known.files(thread);
-        if !files.lock().shared {
-            return (Vec::new(), true);
-        }
-        let has = |other: &Arc<Files>| Arc::ptr_eq(other, files);
-        let (mut sharers, mut are_all) = (Vec::new(), true);
-        for (&other, known) in self.known.iter().filter(|&(&other, _)| other != process) {
-            if !has(&known.standing.files) && !known.apart.values().any(has) {
-                continue;
-            }
-            match sys::threads(other) {
-                Ok(threads) => sharers.extend(threads),
-                Err(_) => are_all &= !sys::is_alive(&known.pidfd),
-            }
-        }
-        // And those that have not called yet.
-        for fork in self.forks.iter().filter(|fork| has(&fork.standing.files)) {
-            sharers.extend(sys::children(fork.parent, fork.thread).unwrap_or_default());
-            are_all = false;
-        }
-        (sharers, are_all)
-    }
-
-    /// Of too many copies without an owner, one that permits what all permit.
-    fn bound_forks(&mut self) {
-        if self.forks.len() <= COPIES_MOST {
-            return;
-        }
-        let (settled, going): (Vec<Fork>, Vec<Fork>) =
-            std::mem::take(&mut self.forks).into_iter().partition(|fork| fork.settled);
-        self.forks = going;
-        let mut settled = settled.into_iter();
-        if let Some(mut first) = settled.next() {
-            for other in settled {
-                first.standing.files.narrow_to(&other.standing.files);
-                let barred = lock(&other.standing.mappings).barred.clone();
-                lock(&first.standing.mappings).barred.extend(barred);
-                first.standing.entered |= other.standing.entered;
-                // Of nobody's children in particular.
-                first.parent = 0;
-            }
-            self.forks.push(first);
-        }
+    /// Whether nobody but this process has the memory.
+    pub fn is_only_of(&self, process: u32) -> bool {
+        self.owners.are_only(process)
     }
 }

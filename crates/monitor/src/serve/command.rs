@@ -81,7 +81,7 @@ impl Service<'_> {
     /// The destinations are in memory, any number of them: only where none of the caller's descriptors is limited. As if the file
     /// system could not.
     fn dedupe(&self) -> Served {
-        let limited = self.caller.files().is_some_and(|files| files.limited().next().is_some());
+        let limited = self.caller.files().is_some_and(|files| files.has_limited());
         if limited { Err(Errno::OPNOTSUPP.into()) } else { self.check() }
     }
 

@@ -6,7 +6,8 @@ use crate::fail::Fail;
 use crate::identity::as_monitor;
 use crate::inject::{self, Then};
 use crate::listener::Answer;
-use crate::tables::State;
+use crate::sys;
+use crate::tables::{Standing, State, lock};
 use policy::Arg;
 use rights::{FcntlRights, IOCTLS_MAX, IoctlLimit, Limits, Rights};
 use std::os::fd::OwnedFd;
@@ -171,7 +172,6 @@ impl Service<'_> {
     /// to refuse: the caller itself is made to install it.
     fn limit(&self, narrow: impl Fn(&mut Limits) -> Result<(), Fail>) -> Served {
         let number = self.int(0);
-        let alone = self.is_alone();
         let mut asked = Limits::ALL;
         let (mut files, was, limits) = loop {
             let Some(files) = self.files_for(&asked)? else { return Err(Errno::NOSYS.into()) };
@@ -195,7 +195,7 @@ impl Service<'_> {
             files.set(number, limits);
             return Ok(Answer::Value(0));
         }
-        if !alone {
+        if files.is_being_copied() || !files.is_only_of(self.caller.process()) {
             return Err(Errno::BUSY.into());
         }
         // Not later than the filter is there.
@@ -208,10 +208,9 @@ impl Service<'_> {
         Ok(Answer::Given)
     }
 
-    /// Whether a further filter would be on everybody who has the caller's table, and on nobody else: it is on all threads of the
-    /// process, and of no other. To be asked before the table is locked.
+    /// Whether the threads of the caller's process have its table, and nobody else.
     pub(super) fn is_alone(&self) -> bool {
-        self.caller.processes().tables().is_alone(self.caller.process(), self.caller.tid())
+        self.caller.files().is_none_or(|files| files.is_only_of(self.caller.process()))
     }
 
     /// Has the caller, who is alone, put a further filter on a number, which lets no more through than these limits. It has its
@@ -223,10 +222,19 @@ impl Service<'_> {
         limits: &Limits,
         then: Then,
     ) -> Result<(), Errno> {
+        // Who can write to the caller's memory could have another filter installed, and be let through by that.
+        let is_sure = self.has_own_memory();
         self.use_up_low_numbers(files);
         let filter = filter::narrow(number as u32, limits);
         as_monitor(|| inject::filter(self.caller, &filter, then))?;
-        files.narrow(number, limits);
+        files.narrow(number, limits, is_sure);
         Ok(())
+    }
+
+    /// Whether nobody but the caller can write to its memory.
+    pub(super) fn has_own_memory(&self) -> bool {
+        let process = self.caller.process();
+        let shares = |standing: &Standing| !lock(&standing.mappings).is_only_of(process);
+        !self.caller.standing().is_some_and(shares) && sys::threads(process).is_ok_and(|all| all.len() == 1)
     }
 }

@@ -49,10 +49,7 @@ impl Service<'_> {
         let inode = sys::stat(fd.as_fd())?.st_ino;
         drop(files);
         let mut mappings = self.alone()?;
-        match mappings.barred.iter_mut().find(|(known, _)| *known == inode) {
-            Some((_, barred)) => *barred |= bars,
-            None => mappings.barred.push((inode, bars)),
-        }
+        mappings.bar(inode, bars);
         Ok(Answer::GoOn)
     }
 
@@ -84,7 +81,7 @@ impl Service<'_> {
     /// be had.
     fn unless_barred(&self, refused: impl Fn(bool, i32) -> bool) -> Served {
         let Some(mut mappings) = self.mappings() else { return Ok(Answer::GoOn) };
-        if mappings.barred.is_empty() {
+        if mappings.barred().is_empty() {
             // A mapping that is to be barred from now on waits until this is over.
             mappings.goes(self.caller.tid());
             return Ok(Answer::GoOn);
@@ -99,7 +96,7 @@ impl Service<'_> {
         for line in maps.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let mapped = Mapped::of(line).ok_or(Errno::ACCES)?;
             let refused = |&(inode, barred)| mapped.inode == inode && refused(mapped.shared, barred);
-            if mapped.start < end && mapped.end > start && mappings.barred.iter().any(refused) {
+            if mapped.start < end && mapped.end > start && mappings.barred().iter().any(refused) {
                 // mprotect(2), of what the descriptor was not open for.
                 return Err(Errno::ACCES.into());
             }

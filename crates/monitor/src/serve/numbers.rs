@@ -4,13 +4,15 @@
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
-use crate::identity::as_monitor;
-use crate::inject::Then;
+use crate::family::Making;
+use crate::identity::{self, as_monitor};
+use crate::inject::{self, Then};
 use crate::listener::Answer;
 use crate::sys;
 use crate::tables::State;
 use crate::unread::{Names, Unread};
 use rights::Limits;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
@@ -18,8 +20,8 @@ use std::time::{Duration, Instant};
 const CLONE_VM: u64 = 0x100;
 const CLONE_FILES: u64 = 0x400;
 const CLONE_VFORK: u64 = 0x4000;
-const CLONE_PARENT: u64 = 0x8000;
 const CLONE_THREAD: u64 = 0x1_0000;
+const CLONE_UNTRACED: u64 = 0x80_0000;
 const CLOSE_RANGE_UNSHARE: u64 = 2;
 const CLOSE_RANGE_CLOEXEC: u64 = 4;
 
@@ -48,7 +50,7 @@ impl Service<'_> {
         /// How long other threads' calls are waited for.
         const LONG: Duration = Duration::from_secs(1);
         let own = self.caller.tid();
-        let (Some(mut files), start) = (self.caller.files(), Instant::now()) else { return Ok(None) };
+        let (Some(mut files), start) = (self.files_to_change(), Instant::now()) else { return Ok(None) };
         if files.unread(limits, own).is_none() {
             return Ok(Some(files));
         }
@@ -60,7 +62,7 @@ impl Service<'_> {
             if let (Ok(true), Some((until, made))) = (&ended, call.until) {
                 self.watch.waits_again(call.thread, made, until, false);
             }
-            let Some(again) = self.caller.files() else { return Ok(None) };
+            let Some(again) = self.files_to_change() else { return Ok(None) };
             files = again;
             match ended {
                 Ok(_) => files.is_over(&call),
@@ -74,6 +76,23 @@ impl Service<'_> {
         }
         files.release();
         Ok(Some(files))
+    }
+
+    /// The caller's numbers, where no other thread is about to copy them by a fork: whether the copy has what is done now, is not
+    /// left to chance.
+    pub(super) fn files_to_change(&self) -> Option<MutexGuard<'_, State>> {
+        /// As long as a fork may take.
+        const LONG: Duration = Duration::from_secs(1);
+        const A_MOMENT: Duration = Duration::from_micros(50);
+        let start = Instant::now();
+        loop {
+            let files = self.caller.files()?;
+            if !files.is_being_copied() || start.elapsed() > LONG {
+                return Some(files);
+            }
+            drop(files);
+            std::thread::sleep(A_MOMENT);
+        }
     }
 
     /// Lets the caller's call go on, which names descriptors in memory, unless there is one that is not for it.
@@ -129,7 +148,7 @@ impl Service<'_> {
 
     /// Whether nothing is behind a number.
     fn is_closed(&self, number: i32) -> bool {
-        matches!(self.caller.descriptor(number), Err(Errno::BADF))
+        !self.caller.is_open(number)
     }
 
     /// The caller is let make the call itself.
@@ -145,7 +164,7 @@ impl Service<'_> {
     /// `dup`, and `fcntl` with F_DUPFD: to a number not below `least`.
     pub(super) fn copy(&self, least: i32, cloexec: bool) -> Served {
         let number = self.int(0);
-        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        let Some(mut files) = self.files_to_change() else { return Ok(Answer::GoOn) };
         if files.is_parked(number) {
             return Err(Errno::BADF.into());
         }
@@ -163,8 +182,7 @@ impl Service<'_> {
     pub(super) fn dup_to(&self) -> Served {
         let (from, to) = (self.int(0), self.int(1));
         let flags = self.int_if(2);
-        let alone = self.is_alone();
-        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        let Some(mut files) = self.files_to_change() else { return Ok(Answer::GoOn) };
         let known = flags & !libc::O_CLOEXEC == 0;
         if files.is_parked(from) {
             let is_wrong = !known || self.call.name == "dup3" && from == to;
@@ -189,7 +207,7 @@ impl Service<'_> {
         let tables = self.caller.processes().tables();
         if !limits.contains(&tables.lets_through(&files, to)) {
             // Calls of other threads that the filter has let through already may still be on their way, with more than is left.
-            if !alone || sys::threads(self.caller.process())?.len() > 1 {
+            if !files.is_only_of(self.caller.process()) || !self.has_own_memory() {
                 return Err(Errno::BUSY.into());
             }
             // What is there now may still be used until the call is made again.
@@ -209,7 +227,7 @@ impl Service<'_> {
 
     pub(super) fn close(&self) -> Served {
         let number = self.int(0);
-        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
+        let Some(mut files) = self.files_to_change() else { return Ok(Answer::GoOn) };
         self.use_up_low_numbers(&mut files);
         if files.is_parked(number) {
             return Err(Errno::BADF.into());
@@ -255,19 +273,16 @@ impl Service<'_> {
         if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
             return Err(Errno::INVAL.into());
         }
-        let splits = flags & CLOSE_RANGE_UNSHARE != 0 && self.splits()?;
-        let Some(mut files) = self.caller.files() else { return Ok(Answer::GoOn) };
-        if flags & CLOSE_RANGE_CLOEXEC != 0 {
-            return Ok(Answer::GoOn);
-        }
         let range = i32::try_from(first).unwrap_or(i32::MAX)..=i32::try_from(last).unwrap_or(i32::MAX);
-        if splits {
-            // In the table that it is about to have, and nobody else.
-            drop(files);
-            let tables = self.caller.processes().tables();
-            tables.closes_apart(self.caller.process(), self.caller.tid(), range);
-            return Ok(Answer::GoOn);
+        let closed = (flags & CLOSE_RANGE_CLOEXEC == 0).then(|| range.clone());
+        if flags & CLOSE_RANGE_UNSHARE != 0
+            && let Some(answer) = self.leave_table(closed.clone())?
+        {
+            return Ok(answer);
         }
+        let Some(mut files) = self.files_to_change().filter(|_| closed.is_some()) else {
+            return Ok(Answer::GoOn);
+        };
         let limited: Vec<i32> =
             files.limited().map(|(number, _)| number).filter(|number| range.contains(number)).collect();
         for number in limited {
@@ -291,23 +306,31 @@ impl Service<'_> {
         if self.caller.standing().is_none() {
             return Ok(Answer::GoOn);
         }
-        let (files, thread) = (flags & CLONE_FILES != 0, flags & CLONE_THREAD != 0);
-        if self.caller.is_hosted()
-            && (files != thread || flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM && !thread)
+        let making = Making {
+            shares_files: flags & CLONE_FILES != 0,
+            shares_memory: self.call.name == "vfork" || flags & CLONE_VM != 0,
+            is_thread: flags & CLONE_THREAD != 0,
+        };
+        if making.is_thread && making.shares_files {
+            return Ok(Answer::GoOn);
+        }
+        let is_odd = making.shares_files
+            || making.is_thread
+            || flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM
+            || flags & CLONE_UNTRACED != 0;
+        // One process, one table and one memory under `pimento run`; and nobody makes a process that cannot be watched.
+        if is_odd && self.caller.is_hosted()
+            || flags & CLONE_UNTRACED != 0
+            || making.is_thread && !identity::has_proc()
         {
-            // One process, one table and one memory: who has what is never in doubt then.
             return Err(Errno::INVAL.into());
         }
-        let vfork = self.call.name == "vfork";
-        self.caller.processes().tables().forks(
-            self.caller.tid(),
-            self.caller.process(),
-            flags & CLONE_THREAD != 0,
-            flags & CLONE_PARENT != 0,
-            flags & CLONE_FILES != 0,
-            vfork || flags & CLONE_VM != 0,
-        );
-        Ok(Answer::GoOn)
+        let tables = self.caller.processes().tables();
+        let birth = tables.makes(&self.caller.who(), making);
+        let seen = as_monitor(|| inject::see_made(self.caller, |made| tables.is_born(birth, made)));
+        // Under a debugger nobody else can watch it: fork(2) knows this error.
+        seen.map_err(|_| Errno::AGAIN)?;
+        Ok(Answer::Given)
     }
 
     pub(super) fn unshare(&self) -> Served {
@@ -315,32 +338,34 @@ impl Service<'_> {
             self.split_directories()?;
         }
         if self.caller.standing().is_some() && self.arg(0) & CLONE_FILES != 0 {
-            self.splits()?;
+            return Ok(self.leave_table(None)?.unwrap_or(Answer::GoOn));
         }
         Ok(Answer::GoOn)
     }
 
-    /// The caller is about to have its table of descriptors to itself. False: it has it already.
-    fn splits(&self) -> Result<bool, Fail> {
-        let (process, thread) = (self.caller.process(), self.caller.tid());
-        if self.caller.is_hosted() && sys::threads(process)?.len() > 1 {
+    /// The call is let go on, by which the caller gets its table of descriptors to itself, and closes these numbers there. None:
+    /// it has it already.
+    fn leave_table(&self, closes: Option<RangeInclusive<i32>>) -> Result<Option<Answer>, Fail> {
+        let Some(standing) = self.caller.standing() else { return Ok(None) };
+        let who = self.caller.who();
+        let is_only_thread = sys::threads(who.process)?.len() == 1;
+        if is_only_thread && standing.files.lock().is_only_of(who.process) {
+            return Ok(None);
+        }
+        if self.caller.is_hosted() {
             return Err(Errno::INVAL.into());
         }
         let tables = self.caller.processes().tables();
-        let (sharers, are_all) = tables.sharers(process, thread);
-        for other in sys::threads(process)?.into_iter().chain(sharers).filter(|&other| other != thread) {
-            match sys::shares_files(thread, other) {
-                Ok(true) => {
-                    tables.splits(thread, process, other);
-                    return Ok(true);
-                }
-                // It has another, or has ended.
-                Ok(false) | Err(Errno::SRCH) => {}
-                Err(_) => return Err(Errno::NOSYS.into()),
+        let copy = tables.leaves(&who);
+        let tell = |has| {
+            tables.has_left(&who, &standing.files, copy.clone(), has);
+            if let Some(range) = closes {
+                copy.lock().closes(range);
             }
-        }
-        // Without a way to tell whether it has happened, it does not.
-        if are_all { Ok(false) } else { Err(Errno::NOSYS.into()) }
+        };
+        // Under a debugger nobody else can watch it.
+        as_monitor(|| inject::see_end(self.caller, tell)).map_err(|_| Errno::NOMEM)?;
+        Ok(Some(Answer::Given))
     }
 
     /// Its own copy of the connection that comes, with the rights of the socket that it comes to.
@@ -390,7 +415,7 @@ impl Service<'_> {
             return Ok(Answer::GoOn);
         }
         // As if the kernel could not: libraries read and write without. (It is about to be limited: AGAIN.)
-        let is_limited = files.limited().next().is_some();
+        let is_limited = files.has_limited();
         Err(if is_limited { Errno::NOSYS } else { Errno::AGAIN }.into())
     }
 }

@@ -3,6 +3,7 @@
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
+use crate::identity::as_monitor;
 use crate::listener::Answer;
 use crate::sys;
 use crate::unread::Names;
@@ -38,12 +39,15 @@ impl Service<'_> {
             }
             Op::Fcntl if matches!(self.int(1), libc::F_DUPFD | libc::F_DUPFD_CLOEXEC) => true,
             Op::Exec | Op::ExecAt => {
-                self.caller.starts_program();
-                self.caller.processes().tables().starts_program(self.caller.process(), self.caller.tid());
-                if self.starts_limited_file()? {
+                if self.starts_limited_file()? || !self.names_limited() {
+                    self.caller.starts_program();
+                    if !self.is_alone() {
+                        return as_monitor(|| self.see_it_through(None));
+                    }
+                    self.caller.processes().tables().starts_program(&self.caller.who());
                     return Ok(Answer::GoOn);
                 }
-                self.names_limited()
+                true
             }
             // Another process's descriptors, without their limits.
             _ if self.call.name == "pidfd_getfd" => return Err(Errno::PERM.into()),

@@ -17,12 +17,14 @@ use crate::identity::{self, as_monitor};
 use crate::listener::Answer;
 use crate::lookup::{Last, Start, own_link};
 use crate::sys::{self, Traced};
+use crate::tables::Files;
 use rights::{Right, Rights};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Service<'_> {
@@ -44,7 +46,7 @@ impl Service<'_> {
             self.check_executable(&program)?;
         }
         self.caller.starts_program();
-        self.caller.processes().tables().starts_program(self.caller.process(), self.caller.tid());
+        self.caller.processes().tables().starts_program(&self.caller.who());
         // The first program is started by the launcher, before anything could race with it.
         if self.guard.started.swap(true, Ordering::SeqCst) && !self.guard.exec_confined {
             return Err(Fail::lacking(
@@ -68,7 +70,7 @@ impl Service<'_> {
 const AT_EXECVE_CHECK: i32 = 0x10000;
 
 /// What exec is to start.
-struct Expected {
+pub(super) struct Expected {
     program: (u64, u64),
     /// Of a dynamically linked program its loader: the inode's number and the path.
     loader: Option<(u64, Vec<u8>)>,
@@ -111,8 +113,7 @@ impl Service<'_> {
         }
         let expected = Expected { program: (stat.st_dev, stat.st_ino), loader };
         self.caller.starts_program();
-        self.caller.processes().tables().starts_program(self.caller.process(), self.caller.tid());
-        as_monitor(|| self.see_it_through(&expected))
+        as_monitor(|| self.see_it_through(Some(&expected)))
     }
 
     /// The loader that the kernel will start a program with: one that lies in a library directory. A script's interpreter
@@ -139,13 +140,15 @@ impl Service<'_> {
         Ok(Some((sys::stat(loader.as_fd())?.st_ino, path)))
     }
 
-    /// Lets the call go on, and looks at what came of it.
-    fn see_it_through(&self, expected: &Expected) -> Served {
-        let tid = self.caller.tid();
+    /// Lets the call go on, and looks at what came of it. What is started has a table of its own.
+    pub(super) fn see_it_through(&self, expected: Option<&Expected>) -> Served {
+        let (tid, who) = (self.caller.tid(), self.caller.who());
+        let tables = self.caller.processes().tables();
         // Under a debugger it has a tracer already.
         sys::trace(tid)?;
         // If it is gone, another may have its number, who is let go as it was.
         let own = self.caller.still_there().is_ok();
+        let mut copy = (own && !self.is_alone()).then(|| tables.leaves(&who));
         if own {
             self.caller.go_on();
         }
@@ -155,7 +158,10 @@ impl Service<'_> {
                 // It cannot be waited for: it is gone.
                 Err(_) | Ok(Traced::Ended) => true,
                 Ok(Traced::Started(pid)) => {
-                    if own && !started(pid, expected) {
+                    if own {
+                        self.has_started(copy.take());
+                    }
+                    if own && expected.is_some_and(|expected| !started(pid, expected)) {
                         sys::kill_child(pid, libc::SIGKILL);
                         false
                     } else {
@@ -164,6 +170,7 @@ impl Service<'_> {
                 }
                 Ok(Traced::Stopped(pid)) => {
                     if own
+                        && expected.is_some()
                         && let Ok(result) = sys::traced_result(pid)
                         && TELLING.iter().any(|errno| result == -i64::from(errno.0))
                     {
@@ -177,7 +184,19 @@ impl Service<'_> {
                 break;
             }
         }
+        if let (Some(copy), Some(standing)) = (copy, self.caller.standing()) {
+            standing.files.settle(&copy);
+        }
         Ok(Answer::Given)
+    }
+
+    /// The caller's process is another program now.
+    fn has_started(&self, copy: Option<Arc<Files>>) {
+        if let (Some(copy), Some(standing)) = (&copy, self.caller.standing()) {
+            standing.files.settle(copy);
+        }
+        let tables = self.caller.processes().tables();
+        tables.has_started(&self.caller.who(), copy, |number| self.caller.is_open(number));
     }
 }
 
