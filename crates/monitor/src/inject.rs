@@ -280,6 +280,11 @@ pub fn see_made(caller: &Caller, tell: impl FnOnce(Option<u32>)) -> Result<(), E
                 sys::kill_child(tid, libc::SIGKILL);
                 break Err(Errno::SRCH);
             }
+            // Who waits for its children may have been told that it has stopped.
+            Ok(None) if start.elapsed() > LONG && sys::made_by(tid).is_ok() => {
+                let has_made = sys::made_by(tid).is_ok_and(|made| made != 0);
+                break Ok(if has_made { Stop::Made } else { Stop::Other });
+            }
             Ok(None) if !is_interrupted && (watched.is_over() || start.elapsed() > LONG) => {
                 sys::interrupt_traced(tid);
                 watched.was_interrupted();

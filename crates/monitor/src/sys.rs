@@ -1355,23 +1355,44 @@ pub enum Waited {
     Stopped(u32, i32),
 }
 
-/// Waits for any child to end or stop. ECHILD: there are none.
+/// Waits for any child of this thread to end or stop. ECHILD: there are none.
 pub fn wait() -> Result<Waited, Errno> {
+    const OPTIONS: i32 = libc::WEXITED | libc::WSTOPPED | libc::__WALL | libc::__WNOTHREAD;
+    /// As long as another thread of ours takes to see that what it traces has stopped.
+    const A_MOMENT: Duration = Duration::from_micros(200);
+    let wait = |options| {
+        // SAFETY: siginfo_t is plain data for which all zeroes is a value, and is borrowed for the call.
+        let (result, info) = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            (libc::waitid(libc::P_ALL, 0, &raw mut info, options), info)
+        };
+        check(result.into()).map(|_| info)
+    };
     loop {
-        let mut status = 0;
-        // SAFETY: status is borrowed for the call.
-        let result = unsafe { libc::waitpid(-1, &raw mut status, libc::WUNTRACED | libc::__WALL) };
-        let pid = match check(result.into()) {
-            Ok(pid) => pid as u32,
+        // Only a look: a child that another thread traces is shown to this one as well.
+        let info = match wait(OPTIONS | libc::WNOWAIT) {
+            Ok(info) if info.si_code == libc::CLD_TRAPPED => {
+                std::thread::sleep(A_MOMENT);
+                continue;
+            }
+            Ok(info) => info,
             Err(Errno::INTR) => continue,
             Err(errno) => return Err(errno),
         };
-        if libc::WIFEXITED(status) {
-            return Ok(Waited::Exited(pid, libc::WEXITSTATUS(status)));
-        } else if libc::WIFSIGNALED(status) {
-            return Ok(Waited::Killed(pid, libc::WTERMSIG(status)));
-        } else if libc::WIFSTOPPED(status) {
-            return Ok(Waited::Stopped(pid, libc::WSTOPSIG(status)));
+        // SAFETY: this is of a child, as waitid(2) says.
+        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        let mut consumed = 0;
+        let options = libc::WUNTRACED | libc::__WALL | libc::__WNOTHREAD | libc::WNOHANG;
+        // SAFETY: the status is borrowed for the call.
+        if unsafe { libc::waitpid(pid, &raw mut consumed, options) } != pid {
+            continue;
+        }
+        let pid = pid as u32;
+        match info.si_code {
+            libc::CLD_EXITED => return Ok(Waited::Exited(pid, status)),
+            libc::CLD_KILLED | libc::CLD_DUMPED => return Ok(Waited::Killed(pid, status)),
+            libc::CLD_STOPPED => return Ok(Waited::Stopped(pid, status)),
+            _ => {}
         }
     }
 }
