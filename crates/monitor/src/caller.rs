@@ -511,6 +511,12 @@ impl<'a> Caller<'a> {
         !matches!(self.descriptor(number), Err(Errno::BADF))
     }
 
+    /// The same of its process's first thread, which it is when it has started a program.
+    pub fn is_open_in_process(&self, number: i32) -> bool {
+        let pidfd = self.thread.process.pidfd.as_fd();
+        !matches!(as_monitor(|| sys::pidfd_getfd(pidfd, number)), Err(Errno::BADF))
+    }
+
     /// A copy of its descriptor, and what may be done with it.
     pub fn limited(&self, number: i32) -> Result<(OwnedFd, Limits), Errno> {
         let Some(files) = self.files() else { return Ok((self.descriptor(number)?, Limits::ALL)) };

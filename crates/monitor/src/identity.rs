@@ -113,6 +113,15 @@ pub fn has_proc() -> bool {
     !NO_PROC.load(Ordering::Relaxed)
 }
 
+/// Whether there is a thread of this number that has not ended.
+pub fn is_running(tid: u32) -> bool {
+    if !has_proc() {
+        return sys::is_thread(tid);
+    }
+    let stat = std::fs::read(format!("/proc/{tid}/stat")).unwrap_or_default();
+    split_stat(&stat).and_then(|(_, mut after)| after.next()).is_some_and(|state| !matches!(state, "Z" | "X"))
+}
+
 /// When a process, or a thread, was made: in ticks since the machine was started.
 pub fn started(tid: u32) -> Option<u64> {
     if !has_proc() {

@@ -8,6 +8,7 @@
 
 use crate::errno::Errno;
 use crate::family::{Birth, Family, Making, Who};
+use crate::identity;
 use crate::sys;
 use crate::unread::{Names, Unread};
 use rights::{Limits, Rights};
@@ -81,8 +82,10 @@ pub struct State {
     doubtful: BTreeSet<i32>,
     /// Closed numbers with a placeholder behind them.
     parked: BTreeSet<i32>,
-    /// Calls that were let go on: by which thread, with which number. They may not have happened yet.
-    going: Vec<(u32, i32)>,
+    /// Calls that were let go on, and may not have happened yet.
+    going: Vec<Going>,
+    /// How many there have been.
+    calls: u64,
     /// Calls that were let go on, and name descriptors in memory.
     unread: Vec<Unread>,
     /// When there are so many, those of threads that have ended are looked for.
@@ -99,6 +102,16 @@ pub struct State {
     owners: Owners,
     /// Whether a process has it whose threads have different ones.
     split: bool,
+}
+
+/// A call that was let go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Going {
+    /// Whose it is.
+    pub thread: u32,
+    number: i32,
+    /// No two have the same.
+    serial: u64,
 }
 
 /// Who calls: its table, and whether it is in capability mode.
@@ -421,15 +434,24 @@ impl State {
 
     /// A thread's call with this number is let go on.
     pub fn goes(&mut self, thread: u32, number: i32) {
-        if !self.going.contains(&(thread, number)) {
-            self.going.push((thread, number));
-        }
+        self.going.retain(|call| (call.thread, call.number) != (thread, number));
+        self.calls += 1;
+        self.going.push(Going { thread, number, serial: self.calls });
     }
 
-    /// Whether another thread's call with this number may not have happened yet.
-    pub fn is_gone_for(&mut self, number: i32, own: u32) -> bool {
-        self.going.retain(|&(thread, _)| sys::is_thread(thread));
-        self.going.iter().any(|&(thread, going)| going == number && thread != own)
+    /// Another thread's call with this number that may not have happened yet.
+    pub fn gone_for(&mut self, number: i32, own: u32) -> Option<Going> {
+        let found = self.going.iter().find(|call| call.number == number && call.thread != own);
+        if found.is_none_or(|call| identity::is_running(call.thread)) {
+            return found.copied();
+        }
+        self.going.retain(|call| identity::is_running(call.thread));
+        self.going.iter().find(|call| call.number == number && call.thread != own).copied()
+    }
+
+    /// The call has happened.
+    pub fn has_happened(&mut self, call: Going) {
+        self.going.retain(|one| *one != call);
     }
 }
 
@@ -527,7 +549,7 @@ impl Tables {
             files.forget_closed(is_open);
         }
         if !files.going.is_empty() {
-            files.going.retain(|&(one, _)| one != thread);
+            files.going.retain(|call| call.thread != thread);
         }
         if !files.unread.is_empty() {
             files.unread.retain(|call| call.thread != thread);

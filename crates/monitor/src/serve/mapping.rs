@@ -4,7 +4,7 @@
 use super::{Served, Service};
 use crate::errno::Errno;
 use crate::fail::Fail;
-use crate::identity::as_monitor;
+use crate::identity::{self, as_monitor};
 use crate::listener::Answer;
 use crate::sys;
 use crate::tables::Mappings;
@@ -116,7 +116,7 @@ impl Service<'_> {
             };
             drop(mappings);
             // Not with the lock held, which it may wait for.
-            if sys::is_thread(thread) && as_monitor(|| sys::see_out_of_call(thread)).is_err() {
+            if identity::is_running(thread) && as_monitor(|| sys::see_out_of_call(thread)).is_err() {
                 continue;
             }
             let mut mappings = self.mappings().ok_or(Errno::NOSYS)?;

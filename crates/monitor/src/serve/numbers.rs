@@ -95,6 +95,27 @@ impl Service<'_> {
         }
     }
 
+    /// The caller's numbers, before something limited is copied from one to another: calls of other threads that may be on their way
+    /// to what is there are seen to be over, if they do not take long.
+    fn files_to_replace(&self, from: i32, to: i32) -> Option<MutexGuard<'_, State>> {
+        let mut seen = Vec::new();
+        loop {
+            let mut files = self.files_to_change()?;
+            let is_limited = from != to && files.is_limited(from);
+            let Some(call) = files
+                .gone_for(to, self.caller.tid())
+                .filter(|call| is_limited && !seen.contains(&call.thread))
+            else {
+                return Some(files);
+            };
+            drop(files);
+            seen.push(call.thread);
+            if as_monitor(|| sys::see_out_of_call(call.thread)).is_ok() {
+                self.caller.files()?.has_happened(call);
+            }
+        }
+    }
+
     /// Lets the caller's call go on, which names descriptors in memory, unless there is one that is not for it.
     pub(super) fn goes_unread_among(&self, files: &mut State, names: Names, until: Option<Instant>) -> bool {
         let goes = files.may_go_unread(names);
@@ -139,7 +160,7 @@ impl Service<'_> {
         let suited: Vec<i32> = tables.suited(files, least.max(0), limits).take(TRIES).collect();
         let own = self.caller.tid();
         for number in suited {
-            if self.is_closed(number) && !files.is_gone_for(number, own) {
+            if self.is_closed(number) && files.gone_for(number, own).is_none() {
                 return Ok(number);
             }
         }
@@ -182,7 +203,7 @@ impl Service<'_> {
     pub(super) fn dup_to(&self) -> Served {
         let (from, to) = (self.int(0), self.int(1));
         let flags = self.int_if(2);
-        let Some(mut files) = self.files_to_change() else { return Ok(Answer::GoOn) };
+        let Some(mut files) = self.files_to_replace(from, to) else { return Ok(Answer::GoOn) };
         let known = flags & !libc::O_CLOEXEC == 0;
         if files.is_parked(from) {
             let is_wrong = !known || self.call.name == "dup3" && from == to;
@@ -201,7 +222,7 @@ impl Service<'_> {
             return self.let_go(&mut files);
         }
         // dup2(2) knows this error, of a race between threads.
-        if !limits.is_all() && files.is_gone_for(to, self.caller.tid()) {
+        if !limits.is_all() && files.gone_for(to, self.caller.tid()).is_some() {
             return Err(Errno::BUSY.into());
         }
         let tables = self.caller.processes().tables();

@@ -196,7 +196,7 @@ impl Service<'_> {
             standing.files.settle(copy);
         }
         let tables = self.caller.processes().tables();
-        tables.has_started(&self.caller.who(), copy, |number| self.caller.is_open(number));
+        tables.has_started(&self.caller.who(), copy, |number| self.caller.is_open_in_process(number));
     }
 }
 

@@ -295,6 +295,8 @@ pub struct Own {
     pub passes: Rc<BTreeMap<i32, Rights>>,
     /// What the further filters of a number have left.
     left: BTreeMap<i32, Limits>,
+    /// Those that came while another thread could have had something else put in the filter's place: nothing rests on them.
+    doubtful: BTreeSet<i32>,
     /// Closed numbers that stay occupied.
     pub parked: BTreeSet<i32>,
     /// Whether low numbers that are free are occupied, since so many further filters are there.
@@ -317,7 +319,13 @@ pub struct Threads {
 
 impl Own {
     pub fn new(passes: BTreeMap<i32, Rights>) -> Own {
-        Own { passes: Rc::new(passes), left: BTreeMap::new(), parked: BTreeSet::new(), used_up: false }
+        Own {
+            passes: Rc::new(passes),
+            left: BTreeMap::new(),
+            doubtful: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            used_up: false,
+        }
     }
 
     fn passed(&self, number: i32) -> Rights {
@@ -326,7 +334,8 @@ impl Own {
 
     fn lets_through(&self, number: i32) -> Limits {
         let passed = Limits::of(self.passed(number));
-        self.left.get(&number).map_or_else(|| passed.clone(), |left| passed.intersection(left))
+        let left = self.left.get(&number).filter(|_| !self.doubtful.contains(&number));
+        left.map_or_else(|| passed.clone(), |left| passed.intersection(left))
     }
 
     fn is_saturated(&self) -> bool {
@@ -347,6 +356,11 @@ impl Table {
         self.use_up();
         let left = self.own.left.get(&number).map_or_else(|| to.clone(), |left| left.intersection(to));
         self.own.left.insert(number, left);
+        if threads.one {
+            self.own.doubtful.remove(&number);
+        } else {
+            self.own.doubtful.insert(number);
+        }
         Ok(())
     }
 

@@ -672,9 +672,15 @@ impl<'s> Walk<'s> {
     /// From now on the actor has its table to itself.
     fn separate(&mut self, at: usize) {
         let (table, process) = (self.actor(at).table, self.actor(at).process);
-        let others = self.actors.iter().flatten().filter(|other| other.table == table).count();
-        if others > 1 {
-            self.processes[process].split = true;
+        let sharers: Vec<usize> = self
+            .actors
+            .iter()
+            .flatten()
+            .filter(|other| other.table == table)
+            .map(|other| other.process)
+            .collect();
+        if sharers.len() > 1 {
+            self.processes[process].split |= sharers.iter().filter(|&&other| other == process).count() > 1;
             self.own_table(at);
         }
     }
@@ -881,8 +887,7 @@ impl<'s> Walk<'s> {
             Sharing::Process => self.own_table(free),
             Sharing::ProcessAlike | Sharing::Thread => {}
         }
-        // Until its maker makes another call, what becomes of the table may have come before the copy.
-        self.look(at, &[0])
+        Ok(())
     }
 
     fn exec(&mut self, at: usize) -> Walked {
