@@ -891,9 +891,6 @@ impl<'s> Walk<'s> {
     }
 
     fn exec(&mut self, at: usize) -> Walked {
-        if self.process(at).split {
-            return Ok(());
-        }
         self.say(at, "execveat(…)");
         let argument = [b'a' + at as u8, 0];
         // The empty path, the argument, and the pointers to it and to nothing.
@@ -922,7 +919,8 @@ impl<'s> Walk<'s> {
         }
         let pid = self.processes[process].pid;
         let handle = own(call!(SYS_pidfd_open, pid, 0).map_err(name_of)?);
-        self.processes[process].threads = 1;
+        let left = &mut self.processes[process];
+        (left.threads, left.split) = (1, false);
         let table = self.actor(at).table;
         if let Some(actor) = &mut self.actors[at] {
             actor.tid = pid;
