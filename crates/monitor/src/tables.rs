@@ -86,6 +86,8 @@ pub struct State {
     going: Vec<Going>,
     /// How many there have been.
     calls: u64,
+    /// When there are so many, those of threads that have ended are looked for.
+    sweep_going_at: usize,
     /// Calls that were let go on, and name descriptors in memory.
     unread: Vec<Unread>,
     /// When there are so many, those of threads that have ended are looked for.
@@ -435,6 +437,11 @@ impl State {
     /// A thread's call with this number is let go on.
     pub fn goes(&mut self, thread: u32, number: i32) {
         self.going.retain(|call| (call.thread, call.number) != (thread, number));
+        // Of threads that have ended something may be left.
+        if self.going.len() >= self.sweep_going_at.max(64) {
+            self.going.retain(|call| identity::is_running(call.thread));
+            self.sweep_going_at = self.going.len() * 2;
+        }
         self.calls += 1;
         self.going.push(Going { thread, number, serial: self.calls });
     }
@@ -499,12 +506,6 @@ impl Tables {
     /// Whether the number is among the first, of which the filter lets everything through.
     pub fn is_native(&self, number: i32) -> bool {
         self.passes(number) == Rights::ALL
-    }
-
-    /// The numbers of which the filter lets everything through.
-    pub fn native(&self) -> impl Iterator<Item = i32> + '_ {
-        let end = self.first_asked();
-        (0..end).filter(|&number| self.is_native(number))
     }
 
     /// The first number from which on everything is asked about.

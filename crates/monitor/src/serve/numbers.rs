@@ -281,9 +281,13 @@ impl Service<'_> {
             return;
         }
         let tables = self.caller.processes().tables();
-        for number in tables.native() {
-            if !files.is_parked(number) && self.is_closed(number) && self.replace(files, number).is_ok() {
-                files.park(number);
+        let Ok(placeholder) = placeholder() else { return };
+        // At the lowest free number each: one that is found to be free may be another thread's by the time it is used.
+        while let Ok(number) = self.caller.install(&placeholder, false) {
+            let Ok(number) = i32::try_from(number) else { return };
+            files.park(number);
+            if number >= tables.first_asked() {
+                return;
             }
         }
     }

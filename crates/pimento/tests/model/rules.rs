@@ -391,10 +391,11 @@ impl Table {
 
     fn use_up(&mut self) {
         if self.own.is_saturated() && !std::mem::replace(&mut self.own.used_up, true) {
-            let low = (0..self.end)
-                .filter(|&number| self.own.passed(number) == Rights::ALL && self.is_free(number));
-            let low: Vec<i32> = low.collect();
-            self.own.parked.extend(low);
+            let asked = self.own.passes.last_key_value().map_or(i32::MAX, |(number, _)| *number);
+            let free: Vec<i32> = (0..self.end).filter(|&number| self.is_free(number)).collect();
+            // All low ones, and the one by which it is seen that there are no more.
+            let low = free.iter().take_while(|&&number| number < asked).count();
+            self.own.parked.extend(&free[..free.len().min(low + 1)]);
         }
     }
 }
