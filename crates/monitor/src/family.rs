@@ -204,11 +204,15 @@ impl Family {
 
     fn remember(&mut self, process: u32, pidfd: Arc<OwnedFd>, standing: Standing) {
         if self.known.len() >= self.sweep_at.max(64) {
-            self.known.retain(|_, known| sys::is_alive(&known.pidfd));
+            self.forget_dead();
             self.sweep_at = self.known.len() * 2;
         }
         standing.is_had_by(process, &pidfd);
         self.known.insert(process, Known { pidfd, standing, threads: None, closes: false });
+    }
+
+    fn forget_dead(&mut self) {
+        self.known.retain(|_, known| sys::is_alive(&known.pidfd));
     }
 
     pub fn files(&mut self, who: &Who) -> Arc<Files> {
@@ -248,8 +252,12 @@ impl Family {
                 }
             }
             Some(child) => {
+                let opened = sys::pidfd_open(child).or_else(|_| {
+                    self.forget_dead();
+                    sys::pidfd_open(child)
+                });
                 // Of one that is not remembered nothing will be known.
-                if let Ok(pidfd) = sys::pidfd_open(child) {
+                if let Ok(pidfd) = opened {
                     self.remember(child, Arc::new(pidfd), unborn.to.clone());
                 }
             }

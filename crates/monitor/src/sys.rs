@@ -791,6 +791,12 @@ pub fn shares_files(one: u32, other: u32) -> Result<bool, Errno> {
     check(syscall!(libc::SYS_kcmp, one, other, KCMP_FILES, 0, 0)).map(|order| order == 0)
 }
 
+/// Whether two processes have the same memory.
+pub fn shares_memory(one: u32, other: u32) -> Result<bool, Errno> {
+    const KCMP_VM: i32 = 1;
+    check(syscall!(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0)).map(|order| order == 0)
+}
+
 /// What happened to a thread that [`trace`] was called for.
 pub enum Traced {
     /// It is gone.

@@ -46,9 +46,11 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Whether no other process has it.
-    pub fn are_only(&self, process: u32) -> bool {
-        let has = |(other, pidfd): &(u32, Arc<OwnedFd>)| *other != process && !sys::has_ended(pidfd);
+    /// Whether no other process has it. Some may have left it unseen: the kernel says whether it `differs` between two.
+    fn are_only(&self, process: u32, differs: impl Fn(u32, u32) -> bool) -> bool {
+        let has = |(other, pidfd): &(u32, Arc<OwnedFd>)| {
+            *other != process && !sys::has_ended(pidfd) && !differs(process, *other)
+        };
         self.unborn == 0 && !self.known.iter().any(has)
     }
 
@@ -294,7 +296,7 @@ impl State {
 
     /// Whether all threads of this process have the table, and nobody else.
     pub fn is_only_of(&self, process: u32) -> bool {
-        !self.split && self.owners.are_only(process)
+        !self.split && self.owners.are_only(process, |_, _| false)
     }
 
     /// Whether a copy is being made, of which nobody knows yet when.
@@ -682,6 +684,6 @@ impl Mappings {
 
     /// Whether nobody but this process has the memory.
     pub fn is_only_of(&self, process: u32) -> bool {
-        self.owners.are_only(process)
+        self.owners.are_only(process, |one, other| sys::shares_memory(one, other) == Ok(false))
     }
 }
