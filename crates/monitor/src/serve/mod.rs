@@ -10,6 +10,7 @@
 //! - `process`: signals and other processes
 //! - `message`: sendmsg
 //! - `receiving`: recvmsg
+//! - `sockets`: bindat and connectat
 //! - `command`: ioctl, fcntl, prctl
 //! - `info`: what procfs tells of a descriptor
 //! - `limits`: a descriptor's rights
@@ -33,6 +34,7 @@ mod ordinary;
 mod process;
 mod program;
 mod receiving;
+mod sockets;
 mod status;
 mod waiting;
 
@@ -231,6 +233,8 @@ impl Service<'_> {
             Op::Protect => self.protect(),
             Op::Remap => self.remap(),
             Op::Punch => self.punch(),
+            Op::Bind => self.bind(),
+            Op::Connect => self.connect(),
             Op::Listen => self.listen(),
             Op::Ioctl => self.ioctl(),
             Op::Fcntl => self.fcntl(),
@@ -286,11 +290,15 @@ impl Service<'_> {
 
     /// The path at an argument, ready for lookup.
     fn start(&self, path: &PathArg) -> Result<Start<'_>, Fail> {
-        let text = self.caller.path(path.address)?;
-        let start = Start::at(&self.guard.held, self.caller, path.dirfd, text)?;
+        self.start_at(path.dirfd, self.caller.path(path.address)?)
+    }
+
+    /// A path from a directory of the caller's, ready for lookup.
+    fn start_at(&self, dirfd: i32, path: Vec<u8>) -> Result<Start<'_>, Fail> {
+        let start = Start::at(&self.guard.held, self.caller, dirfd, path)?;
         if self.caller.is_hosted()
             && start.is_beyond()
-            && self.guard.is_stream(&self.caller.descriptor(path.dirfd)?)?
+            && self.guard.is_stream(&self.caller.descriptor(dirfd)?)?
         {
             return Err(Fail::lacking("a standard descriptor", LOOKUP));
         }
