@@ -29,7 +29,7 @@ fn unix(path: &CStr) -> Result<SocketAddrUnix, Errno> {
 /// bindat(2).
 pub fn bind_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Result<()> {
     let address = unix(path)?;
-    if dir.as_raw_fd() == CWD.as_raw_fd() {
+    if dir.as_raw_fd() == CWD.as_raw_fd() || path.to_bytes().starts_with(b"/") {
         return Ok(net::bind(socket, &address)?);
     }
     // By no other way than from a working directory does the kernel tell peers the path as it was given.
@@ -39,7 +39,7 @@ pub fn bind_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Result<(
 /// connectat(2).
 pub fn connect_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Result<()> {
     let address = unix(path)?;
-    if dir.as_raw_fd() == CWD.as_raw_fd() {
+    if dir.as_raw_fd() == CWD.as_raw_fd() || path.to_bytes().starts_with(b"/") {
         return Ok(net::connect(socket, &address)?);
     }
     if !fs::statfs(c"/proc").is_ok_and(|found| i64::from(found.f_type) == PROC_SUPER_MAGIC) {

@@ -27,9 +27,16 @@ const SOCKET: usize = 1;
 const ADDRESS: usize = 2;
 const LENGTH: usize = 3;
 
-/// `struct sockaddr_un` with a path.
+/// `struct sockaddr_un` with a path, and a NUL if there is room.
 fn address_of(path: &[u8]) -> Vec<u8> {
-    [&(libc::AF_UNIX as u16).to_ne_bytes(), path, &[0]].concat()
+    let mut address = [&(libc::AF_UNIX as u16).to_ne_bytes(), path, &[0]].concat();
+    address.truncate(SIZE);
+    address
+}
+
+/// Whether an address is a name that lies in no directory.
+fn is_abstract(address: &[u8]) -> bool {
+    matches!(address[PATH_AT..], [0, _, ..])
 }
 
 /// The path in an address.
@@ -43,8 +50,6 @@ fn path_in(address: &[u8]) -> Result<&[u8], Fail> {
     }
     match &address[PATH_AT..] {
         [] => Err(Errno::INVAL.into()),
-        // A name that lies in no directory.
-        [0, _, ..] => Err(Fail::outside(super::object::of_address(address))),
         path => Ok(path.split(|&byte| byte == 0).next().unwrap_or_default()),
     }
 }
@@ -122,6 +127,11 @@ impl Service<'_> {
             return Err(Errno::OPNOTSUPP.into());
         }
         let path = path_in(&address)?.to_vec();
+        if is_abstract(&address) {
+            let name = super::object::of_address(&address);
+            let is_entered = self.caller.is_entered();
+            return Err(if is_entered { Fail::outside(name) } else { Fail::lacking(name, Rights::NONE) });
+        }
         Ok((socket, self.start_at(self.int(DIRECTORY), path)?))
     }
 
