@@ -51,15 +51,18 @@ static struct sockaddr_un shared;
 
 static void *rewriter(void *unused)
 {
-    struct sockaddr_un names[4];
+    struct sockaddr_un names[5];
     named(&names[0], "s");
     named(&names[1], in("outside/datagram"));
     named(&names[2], "../outside/datagram");
-    memset(&names[3], 0, sizeof names[3]);
-    names[3].sun_family = AF_UNIX;
-    strcpy(names[3].sun_path + 1, given("ATTACK_ABSTRACT"));
+    named(&names[3], "../outside/made");
+    memset(&names[4], 0, sizeof names[4]);
+    names[4].sun_family = AF_UNIX;
+    strcpy(names[4].sun_path + 1, given("ATTACK_ABSTRACT"));
     for (unsigned i = 0; !over; i++) {
-        shared = names[1 + i % 3];
+        shared = names[1 + i % 4];
+        // Both are seen.
+        atomic_signal_fence(memory_order_seq_cst);
         shared = names[0];
     }
     return NULL;

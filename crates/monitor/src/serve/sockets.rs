@@ -81,6 +81,8 @@ impl Service<'_> {
         if !identity::has_proc() {
             return Err(Fail::lacking("a socket, to which only procfs leads", Rights::NONE));
         }
+        // Many may wait, and none is to keep more than it needs.
+        drop(start);
         self.connect_to(&socket, &address_of(own_link(found.as_fd()).as_bytes()))
     }
 

@@ -6,6 +6,7 @@
 //! - `connecting`: whom a socket reaches, and who the other side is told that it is
 //! - `waiting`: connections for which there is no room yet
 //! - `lacking`: rights that are missing, and other errors
+//! - `racing`: names that somebody outside exchanges meanwhile
 //! - `memory`: shared memory without a name
 #![cfg(target_os = "linux")]
 
@@ -13,6 +14,7 @@ mod binding;
 mod connecting;
 mod lacking;
 mod memory;
+mod racing;
 #[allow(dead_code, reason = "other tests need the rest of it")]
 #[path = "../entered/stage.rs"]
 mod stage;
