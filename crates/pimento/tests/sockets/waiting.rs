@@ -120,22 +120,28 @@ fn who_dies_while_waiting_leaves_nothing_behind() {
             let scratch = Scratch::new(User::Own);
             let outer = scratch.open();
             let (server, _first) = full(outer.as_raw_fd(), STREAM);
-            let begun = Cue::new();
+            let (begun, over) = (Cue::new(), Cue::new());
             let player = Player::start(User::Own, || {
                 let dir = scratch.open();
                 mode.begin(dir.as_raw_fd());
-                begun.give();
-                let _ = connect(dir.as_raw_fd(), &socket(STREAM), "server");
+                // The player lives on, and with it the monitor.
+                if let Forked::Child = fork() {
+                    begun.give();
+                    let soon = [[0i64, 0], [0, 100_000]];
+                    call!(SYS_setitimer, libc::ITIMER_REAL, soon.as_ptr(), 0).unwrap();
+                    let _ = connect(dir.as_raw_fd(), &socket(STREAM), "server");
+                    exit(1);
+                }
+                over.take();
             });
             begun.take();
-            std::thread::sleep(LONG / 2);
-            call!(SYS_kill, player.pid, libc::SIGKILL).unwrap();
-            assert!(libc::WIFSIGNALED(player.wait()), "{mode:?}");
-            std::thread::sleep(LONG / 3);
+            std::thread::sleep(LONG);
             // Its connection does not come when there is room.
             drop(accept(&server));
             let mut ready = libc::pollfd { fd: server.as_raw_fd(), events: libc::POLLIN, revents: 0 };
             assert_eq!(call!(SYS_poll, &raw mut ready, 1, 100), Ok(0), "{mode:?}");
+            over.give();
+            player.join();
         });
     }
 }
