@@ -8,8 +8,6 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
-
 /// The address that is this path: as long as there is room for it, with a NUL.
 pub fn address(path: &CStr) -> io::Result<Vec<u8>> {
     let room = size_of::<libc::sockaddr_un>();
@@ -42,7 +40,7 @@ pub fn connect_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Resul
     if dir.as_raw_fd() == CWD.as_raw_fd() || path.to_bytes().starts_with(b"/") {
         return Ok(net::connect(socket, &address)?);
     }
-    if !fs::statfs(c"/proc").is_ok_and(|found| i64::from(found.f_type) == PROC_SUPER_MAGIC) {
+    if !fs::statfs(c"/proc").is_ok_and(|found| found.f_type == fs::PROC_SUPER_MAGIC) {
         return within(dir, || net::connect(socket, &address));
     }
     let found = fs::openat(dir, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;

@@ -115,7 +115,7 @@ impl Service<'_> {
 
     /// Refused unless the caller is the monitor's user: the other side is told the monitor's number, and who asks after that
     /// would take the caller for the monitor's user.
-    fn is_monitors_user(&self) -> Result<(), Errno> {
+    pub(super) fn is_monitors_user(&self) -> Result<(), Errno> {
         let own = self.caller.processes().own_identity().real_user();
         let is_other = self.identity.as_ref().is_some_and(|identity| identity.real_user() != own);
         if is_other { Err(Errno::PERM) } else { Ok(()) }
