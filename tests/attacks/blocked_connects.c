@@ -3,7 +3,7 @@
 // stops: a worker that blocks is replaced, and interrupted when its caller is gone or has a signal to handle
 // enters: write=@/write
 // options: --write @/write --dir @/write:bindat,connectat --read @/read
-// memory: 65536
+// memory: 32768
 #include "sockets.h"
 
 static int dir;

@@ -109,9 +109,8 @@ pub fn serve(
         return conclude(Err(refused));
     };
     let service = Service { guard, caller, watch, call, identity: None };
-    let asked = service.path_arg(0).map(|path| path.needs);
     let served = conclude_with(
-        asked.unwrap_or(Rights::NONE),
+        service.asked(),
         match policy::resolve(call, caller.is_hosted() && !service.follows_numbers(), caller.args()) {
             _ if !caller.is_entered() => service.ordinary(),
             // The filter asks only when it counts refusals, or knows less than the table.
@@ -286,6 +285,13 @@ impl Service<'_> {
             address: self.arg(at),
             needs: self.call.needs(at, self.caller.args()),
         })
+    }
+
+    /// What the first path, or the path in an address, needs where it leads.
+    fn asked(&self) -> Rights {
+        let is_path = |arg: &Arg| matches!(arg, Arg::Path(_) | Arg::Addr(_));
+        let first = self.call.args.iter().position(is_path);
+        first.map_or(Rights::NONE, |at| self.call.needs(at, self.caller.args()))
     }
 
     /// The path at an argument, ready for lookup.
