@@ -59,7 +59,7 @@ impl Service<'_> {
         let (socket, start) = self.socket_and_start()?;
         let needs = self.call.needs(ADDRESS, self.caller.args());
         let place = start.place(needs)?;
-        if place.name.as_bytes() == b".." {
+        if let b".." | b"../" = place.name.as_bytes() {
             // It is taken, if it is beneath the directory at all.
             start.handle(Last::Follow, needs)?;
         }
@@ -89,20 +89,20 @@ impl Service<'_> {
     /// Connects as the caller would: until it has a signal to handle, if the other side has no room.
     fn connect_to(&self, socket: &OwnedFd, address: &[u8]) -> Served {
         let kind = rustix::net::sockopt::socket_type(socket).map_err(|errno| Errno(errno.raw_os_error()))?;
-        if kind != rustix::net::SocketType::DGRAM {
-            self.is_monitors_user()?;
-        }
-        let waits = kind != rustix::net::SocketType::DGRAM
-            && sys::fcntl(socket.as_fd(), libc::F_GETFL, 0)? as i32 & libc::O_NONBLOCK == 0;
-        if !waits {
+        if kind == rustix::net::SocketType::DGRAM {
+            // There is nothing to wait for, and nothing is told of who connects.
             sys::connect(socket.as_fd(), address)?;
             return Ok(Answer::Value(0));
         }
+        self.is_monitors_user()?;
         if !self.watch.has_room() {
             return Err(Errno::AGAIN.into());
         }
+        // Also of a socket that does not wait: another thread may change that by now.
         let blocking = self.watch.enter(self.caller);
-        blocking.for_long();
+        if sys::fcntl(socket.as_fd(), libc::F_GETFL, 0)? as i32 & libc::O_NONBLOCK == 0 {
+            blocking.for_long();
+        }
         let connected = sys::connect(socket.as_fd(), address);
         match (connected, blocking.leave()) {
             // With a timeout it is not made again, for it would wait as long again.

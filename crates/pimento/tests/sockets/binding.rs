@@ -2,7 +2,7 @@
 
 use crate::stage::*;
 use crate::*;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
 #[test]
 fn peers_are_told_the_path_as_it_was_given() {
@@ -48,8 +48,9 @@ fn of_a_deeper_path_peers_are_told_the_last_name_where_the_monitor_binds() {
 
 #[test]
 fn a_path_that_leaves_the_directory_is_refused() {
-    const OUT: [&str; 10] = [
+    const OUT: [&str; 11] = [
         "..",
+        "../",
         "../made",
         "sub/../../made",
         "out/made",
@@ -165,7 +166,6 @@ fn binding_takes_permission_to_write_the_directory() {
             let user = if is_root() { User::Id(NOBODY) } else { User::Own };
             let scratch = Scratch::new(user);
             let locked = scratch.dir("locked");
-            use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o555)).unwrap();
             Player::start(user, || {
                 let dir = scratch.open();
@@ -188,7 +188,6 @@ fn a_socket_belongs_to_whom_its_maker_has_become() {
         judged(|| {
             let scratch = Scratch::new(User::Own);
             let open = scratch.dir("open");
-            use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
             Player::start(User::Own, || {
                 let dir = scratch.open();

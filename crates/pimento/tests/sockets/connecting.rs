@@ -2,6 +2,7 @@
 
 use crate::stage::*;
 use crate::*;
+use std::os::unix::fs::PermissionsExt;
 
 /// `struct ucred` of the other side.
 fn told_of(socket: &OwnedFd) -> [u32; 3] {
@@ -31,7 +32,7 @@ fn a_path_leads_through_links_that_stay_beneath() {
 fn what_cannot_be_connected_to_has_its_error() {
     play_each_mode(&MODES, |mode, dir| {
         let _server = server(dir, STREAM, "server");
-        let _datagrams = server_of(dir, DATAGRAM, "datagrams");
+        let _datagrams = server(dir, DATAGRAM, "datagrams");
         bind(dir, &socket(STREAM), "gone").unwrap();
         let idle = socket(STREAM);
         bind(dir, &idle, "idle").unwrap();
@@ -60,13 +61,8 @@ fn what_cannot_be_connected_to_has_its_error() {
     });
 }
 
-fn server_of(dir: RawFd, kind: i32, path: &str) -> OwnedFd {
-    server(dir, kind, path)
-}
-
 #[test]
 fn connecting_takes_permission_to_write_the_socket() {
-    use std::os::unix::fs::PermissionsExt;
     for mode in MODES {
         judged(|| {
             let user = if is_root() { User::Id(NOBODY) } else { User::Own };

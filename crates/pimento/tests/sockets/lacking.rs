@@ -78,11 +78,10 @@ fn a_missing_right_on_the_socket_comes_before_what_the_path_leads_to() {
             let number = dir.as_raw_fd();
             for path in ["name", "server"] {
                 assert_eq!(bind(number, &no_bind, path), Err(ENOTCAPABLE), "{mode:?} {path}");
-                assert_eq!(
-                    connect(number, &no_connect, path),
-                    Err(if path == "name" && mode == Mode::Unlimited { libc::ENOENT } else { ENOTCAPABLE }),
-                    "{mode:?} {path}"
-                );
+                // Natively the path is looked up first.
+                let is_looked_up = path == "name" && mode == Mode::Unlimited;
+                let want = if is_looked_up { libc::ENOENT } else { ENOTCAPABLE };
+                assert_eq!(connect(number, &no_connect, path), Err(want), "{mode:?} {path}");
                 assert_eq!(bind(number, &pipe, path), Err(ENOTCAPABLE), "{mode:?} {path}");
             }
             connect(number, &no_bind, "server").unwrap();
@@ -140,7 +139,6 @@ fn each_argument_that_is_wrong_has_its_error() {
                 }
             }
         }
-        assert_eq!(call!(SYS_getppid).map(|_| ()), Ok(()));
     });
 }
 

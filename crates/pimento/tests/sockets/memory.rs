@@ -98,7 +98,7 @@ const OPERATIONS: &[Operation] = &[
 fn each_limit_leaves_what_it_says_and_nothing_else() {
     for mode in [Mode::Ordinary, Mode::Entered] {
         for (left, _, rights) in OPERATIONS {
-            play_in(User::Own, furnish, |dir| {
+            play(User::Own, || {
                 let before = OwnedFd::from(memory());
                 let rights = Rights::of(rights);
                 match mode {
@@ -115,7 +115,6 @@ fn each_limit_leaves_what_it_says_and_nothing_else() {
                         assert_eq!(operation(fd), want, "{mode:?}: {name}, limited to {left}");
                     }
                 }
-                let _ = dir;
             });
         }
     }

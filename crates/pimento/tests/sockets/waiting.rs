@@ -40,7 +40,7 @@ fn a_socket_that_does_not_wait_is_told_to_try_again() {
 fn a_connection_waits_for_room_and_delays_nobody_else() {
     play_each_mode(&MODES, |mode, dir| {
         let (server, _first) = full(dir, STREAM);
-        let _other = server_at(dir, "other");
+        let _other = crate::server(dir, STREAM, "other");
         mode.begin(dir);
         std::thread::scope(|scope| {
             let waits = [(); 3].map(|()| {
@@ -68,10 +68,6 @@ fn a_connection_waits_for_room_and_delays_nobody_else() {
             }
         });
     });
-}
-
-fn server_at(dir: RawFd, path: &str) -> OwnedFd {
-    server(dir, STREAM, path)
 }
 
 #[test]
