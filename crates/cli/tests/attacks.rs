@@ -37,7 +37,7 @@ macro_rules! attacks {
 }
 
 attacks! {
-    arch, blocked_opens, clone, counts, credentials, cwd_above, descriptors, entered_exec, entered_memory, entered_monitor, entered_proc, entered_race_exec, entered_race_paths, entered_race_rename, entered_refused, entered_storm, entered_terminal, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_exec_nested, race_fd, race_paths, race_rename, race_symlink, read_only, refused, report, signal_storm, signals, slashes, starve, terminal, watch,
+    arch, blocked_connects, blocked_opens, clone, counts, credentials, cwd_above, descriptors, entered_exec, entered_memory, entered_monitor, entered_proc, entered_race_exec, entered_race_paths, entered_race_rename, entered_refused, entered_storm, entered_terminal, exec, filters, fork_bomb, identity, killall, message_race, message_zerocopy, nested, numbers, owners, pid_reuse, pointers, proc, race_exec, race_exec_nested, race_fd, race_paths, race_rename, race_sockets, race_symlink, read_only, refused, report, signal_storm, signals, slashes, sockets, starve, terminal, watch,
 }
 
 #[test]

@@ -639,7 +639,15 @@ fn option_for(object: &[u8], needs: Rights) -> Option<String> {
     if !path.is_absolute() {
         return None;
     }
-    let wants = |right| needs.contains(&Rights::of(&[right]));
+    let held = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    // CAP_LOOKUP, which comes with some of them, may be there already.
+    let lookup = Rights::of(&[Right::LOOKUP]);
+    let wants = |right| needs.contains(&Rights::of(&[right]).difference(&lookup));
+    for (right, name) in [(Right::BINDAT, "bindat"), (Right::CONNECTAT, "connectat")] {
+        if wants(right) {
+            return Some(format!("--dir {}:{name}", held.display()));
+        }
+    }
     let option = if wants(Right::FEXECVE) {
         "--exec"
     } else if defaults::READ.union(&Rights::of(&[Right::FCHDIR])).contains(&needs) {
@@ -647,7 +655,6 @@ fn option_for(object: &[u8], needs: Rights) -> Option<String> {
     } else {
         "--write"
     };
-    let held = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     Some(format!("{option} {}", held.display()))
 }
 
@@ -681,4 +688,25 @@ fn become_program(start: &Start, mask: sys::SignalSet, tell: &File) -> (Step, Er
     }
     sys::block_signals(mask);
     (Step::Exec, sys::execve(&start.path, &args, &env))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_option_that_allows_it() {
+        let with = |rights: &[Right]| option_for(b"/no-such-name", Rights::of(rights)).unwrap();
+        assert_eq!(with(&[Right::READ, Right::LOOKUP]), "--read /");
+        assert_eq!(with(&[Right::UNLINKAT]), "--write /");
+        assert_eq!(with(&[Right::FEXECVE]), "--exec /");
+        assert_eq!(
+            [with(&[Right::BINDAT]), with(&[Right::CONNECTAT])],
+            ["--dir /:bindat", "--dir /:connectat"]
+        );
+        // As it is missing where lookups are permitted.
+        let missing = Rights::of(&[Right::CONNECTAT]).difference(&Rights::of(&[Right::LOOKUP]));
+        assert_eq!(option_for(b"/no-such-name", missing).unwrap(), "--dir /:connectat");
+        assert_eq!(option_for(b"@abstract", missing), None);
+    }
 }

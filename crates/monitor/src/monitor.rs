@@ -188,8 +188,9 @@ impl Monitor {
             // Where those that were called block as well, many calls do, and wait for their turn to: twice as many then.
             let stuck = crew.receiving.load(Ordering::SeqCst) == 0 && taken - seen <= called;
             called = if stuck { (called * 2).clamp(1, MOST_CALLED) } else { 0 };
-            let missed = self.crew.missed.swap(0, Ordering::SeqCst).min(MOST_CALLED);
-            for _ in 0..called.max(missed) {
+            // One for each would block as well, and the rest wait for the next time.
+            let missed = self.crew.missed.swap(0, Ordering::SeqCst) * 2;
+            for _ in 0..called.max(missed.min(MOST_CALLED)) {
                 self.call_another();
             }
             quiet = if taken == seen && !stuck && self.watch.is_clear() { quiet + 1 } else { 0 };

@@ -622,9 +622,18 @@ pub fn control_messages(control: &[u8]) -> impl Iterator<Item = (i32, i32, std::
 
 /// Whether a socket's receiving is bounded in time.
 pub fn has_receive_timeout(socket: BorrowedFd) -> Result<bool, Errno> {
+    has_timeout(socket, libc::SO_RCVTIMEO)
+}
+
+/// Whether a socket's sending and connecting is.
+pub fn has_send_timeout(socket: BorrowedFd) -> Result<bool, Errno> {
+    has_timeout(socket, libc::SO_SNDTIMEO)
+}
+
+fn has_timeout(socket: BorrowedFd, option: i32) -> Result<bool, Errno> {
     let mut time = [0u64; 2];
     let mut len = size_of_val(&time) as libc::socklen_t;
-    let (level, option) = (libc::SOL_SOCKET, libc::SO_RCVTIMEO);
+    let level = libc::SOL_SOCKET;
     let (socket, value) = (socket.as_raw_fd(), time.as_mut_ptr());
     check(syscall!(libc::SYS_getsockopt, socket, level, option, value, &raw mut len))?;
     Ok(time != [0; 2])
@@ -648,6 +657,16 @@ pub fn is_unix(socket: BorrowedFd) -> Result<bool, Errno> {
     let (socket, value) = (socket.as_raw_fd(), &raw mut domain);
     check(syscall!(libc::SYS_getsockopt, socket, level, option, value, &raw mut len))?;
     Ok(domain == libc::AF_UNIX)
+}
+
+/// Gives a socket an address.
+pub fn bind(socket: BorrowedFd, address: &[u8]) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_bind, socket.as_raw_fd(), address.as_ptr(), address.len())).map(drop)
+}
+
+/// Connects a socket to an address.
+pub fn connect(socket: BorrowedFd, address: &[u8]) -> Result<(), Errno> {
+    check(syscall!(libc::SYS_connect, socket.as_raw_fd(), address.as_ptr(), address.len())).map(drop)
 }
 
 /// Makes a socket listen.
@@ -1106,6 +1125,15 @@ pub fn set_name(name: &CStr) {
 /// Gives this thread a working directory and umask of its own.
 pub fn unshare_fs() -> Result<(), Errno> {
     check(syscall!(libc::SYS_unshare, libc::CLONE_FS)).map(drop)
+}
+
+/// Acts with a directory as this thread's working directory (it has one of its own, see [`unshare_fs`]).
+pub fn within<R>(dir: BorrowedFd, act: impl FnOnce() -> Result<R, Errno>) -> Result<R, Errno> {
+    check(syscall!(libc::SYS_fchdir, dir.as_raw_fd()))?;
+    let result = act();
+    // Nothing here starts at the working directory; it is only not to keep that one in use.
+    let _ = check(syscall!(libc::SYS_chdir, c"/".as_ptr()));
+    result
 }
 
 /// Sets this thread's umask (it has one of its own, see [`unshare_fs`]), and returns what it was.

@@ -2,8 +2,9 @@
 
 use crate::{Enter, FcntlRights, IoctlLimit, LimitError, Rights};
 use rights::{IOCTLS_MAX, Limits, WORDS};
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 /// Why a process could not enter capability mode.
@@ -46,6 +47,18 @@ unsafe extern "C" {
     fn cap_ioctls_get(fd: libc::c_int, commands: *mut libc::c_ulong, count: usize) -> isize;
     fn cap_fcntls_limit(fd: libc::c_int, rights: u32) -> libc::c_int;
     fn cap_fcntls_get(fd: libc::c_int, rights: *mut u32) -> libc::c_int;
+    fn bindat(
+        dir: libc::c_int,
+        socket: libc::c_int,
+        address: *const libc::sockaddr,
+        len: libc::socklen_t,
+    ) -> libc::c_int;
+    fn connectat(
+        dir: libc::c_int,
+        socket: libc::c_int,
+        address: *const libc::sockaddr,
+        len: libc::socklen_t,
+    ) -> libc::c_int;
 }
 
 fn last() -> i32 {
@@ -146,4 +159,46 @@ pub fn fcntls(fd: RawFd) -> Result<FcntlRights, LimitError> {
     let result = unsafe { cap_fcntls_get(fd, &raw mut bits) };
     check(CALL, fd, result as isize)?;
     FcntlRights::from_bits(bits).ok_or(LimitError::Invalid { call: CALL, descriptor: fd })
+}
+
+/// `struct sockaddr_un` with this path: its bytes.
+fn address(path: &CStr) -> io::Result<Vec<u8>> {
+    let size = size_of::<libc::sockaddr_un>();
+    let path = path.to_bytes();
+    if 2 + path.len() > size {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    let mut address = vec![size as u8, libc::AF_UNIX as u8];
+    address.extend(path);
+    address.resize(size, 0);
+    Ok(address)
+}
+
+fn done(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+pub fn bind_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Result<()> {
+    let address = address(path)?;
+    let len = address.len() as libc::socklen_t;
+    // SAFETY: the kernel reads that many bytes.
+    done(unsafe { bindat(dir.as_raw_fd(), socket.as_raw_fd(), address.as_ptr().cast(), len) })
+}
+
+pub fn connect_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Result<()> {
+    let address = address(path)?;
+    let len = address.len() as libc::socklen_t;
+    // SAFETY: the kernel reads that many bytes.
+    done(unsafe { connectat(dir.as_raw_fd(), socket.as_raw_fd(), address.as_ptr().cast(), len) })
+}
+
+pub fn shm_anon() -> io::Result<OwnedFd> {
+    /// `SHM_ANON`: an address at which there is no path.
+    const ANON: *const libc::c_char = std::ptr::without_provenance(1);
+    // SAFETY: the kernel does not read a path there.
+    match unsafe { libc::shm_open(ANON, libc::O_RDWR, 0o600) } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: the kernel has just made it for us.
+        number => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
+    }
 }

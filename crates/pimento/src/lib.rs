@@ -77,13 +77,19 @@ mod limit;
 mod limits;
 #[cfg(target_os = "linux")]
 mod linux;
+mod memory;
 mod mode;
+#[cfg(target_os = "linux")]
+mod native;
+mod sockets;
 
 pub use limit::{LimitError, fcntls, ioctls, limit, limit_fcntls, limit_ioctls, rights};
 pub use limits::Limits;
+pub use memory::shm_anon;
 pub use mode::{Enter, EnterError, Mode, enter, mode, sandboxed};
 #[cfg(target_os = "linux")]
 pub use monitor::launch;
 #[cfg(target_os = "linux")]
 pub use monitor::telling;
 pub use rights::{FcntlRights, IoctlLimit, Right, Rights, TooManyIoctls};
+pub use sockets::{bind_at, connect_at};

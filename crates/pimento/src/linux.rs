@@ -1,9 +1,11 @@
 //! Linux: the monitor does it.
 
-use crate::{Enter, FcntlRights, IoctlLimit, LimitError, Rights};
+use crate::{Enter, FcntlRights, IoctlLimit, LimitError, Rights, native};
 use monitor::attach::{self, Attach, AttachError, Compiled, Refused, pseudo};
 use rights::Limits;
-use std::os::fd::RawFd;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 pub use monitor::attach::{EnterError, is_open};
@@ -108,4 +110,30 @@ fn get<T>(call: &'static str, fd: RawFd, told: Result<T, i32>, all: T) -> Result
 
 fn open(descriptor: RawFd) -> Result<(), LimitError> {
     if is_open(descriptor) { Ok(()) } else { Err(LimitError::BadDescriptor { descriptor }) }
+}
+
+pub fn bind_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Result<()> {
+    let address = native::address(path)?;
+    let asked = pseudo::bind_at(dir.as_raw_fd(), socket.as_raw_fd(), &address);
+    unless_native(asked, || native::bind_at(dir, socket, path))
+}
+
+pub fn connect_at(dir: BorrowedFd, socket: BorrowedFd, path: &CStr) -> io::Result<()> {
+    let address = native::address(path)?;
+    let asked = pseudo::connect_at(dir.as_raw_fd(), socket.as_raw_fd(), &address);
+    unless_native(asked, || native::connect_at(dir, socket, path))
+}
+
+/// What the monitor has said; or, where there is none, or in ordinary mode for a directory without limits, what the kernel
+/// says to the process itself.
+fn unless_native(asked: Result<(), i32>, native: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    match asked {
+        Err(libc::ENOSYS) => native(),
+        Err(_) if !attach::has_monitor() => native(),
+        asked => asked.map_err(io::Error::from_raw_os_error),
+    }
+}
+
+pub fn shm_anon() -> io::Result<OwnedFd> {
+    native::shm_anon()
 }

@@ -58,7 +58,7 @@ pub struct Call {
 pub enum Arg {
     /// A descriptor that the call works on, with the rights that it needs.
     Fd(&'static [Need]),
-    /// A directory descriptor, or AT_FDCWD, from which the next [`Arg::Path`] starts.
+    /// A directory descriptor, or AT_FDCWD, from which the next [`Arg::Path`] or [`Arg::Addr`] starts.
     Dir,
     /// A path in memory, with the rights that it needs on the directory that it starts from.
     /// With no [`Arg::Dir`] before it, it starts at the working directory.
@@ -81,8 +81,8 @@ pub enum Arg {
     Out,
     /// A pointer to something that the call reads and writes.
     InOut,
-    /// A socket address in memory.
-    Addr,
+    /// A socket address in memory, with the rights that a path in it needs on the [`Arg::Dir`] before it.
+    Addr(&'static [Need]),
 }
 
 /// Rights that an argument needs when all of `when` hold (no condition: always). What an argument needs is
@@ -323,6 +323,10 @@ pub enum Op {
     Remap,
     /// Takes memory out of the file that is mapped there, madvise's MADV_REMOVE: where its descriptor allowed writing.
     Punch,
+    /// Gives a Unix socket an address beneath a directory: `bindat(2)`.
+    Bind,
+    /// Connects a Unix socket to an address beneath a directory: `connectat(2)`.
+    Connect,
     /// `listen(2)`: carried out on a copy of the socket, if that has an address already.
     Listen,
     /// `ioctl(2)`: the commands that need the monitor.

@@ -110,12 +110,12 @@ impl Call {
     }
 
     /// The rights that this argument needs in a call with these arguments: an [`Arg::Fd`] on the descriptor itself,
-    /// an [`Arg::Path`] on the directory that it starts from; no rights for every other kind. What a command of a
+    /// an [`Arg::Path`] or [`Arg::Addr`] on the directory that it starts from; no rights for every other kind. What a command of a
     /// namespace needs is included, on the first descriptor. Without any needs that apply, a descriptor argument
     /// is not looked at: it may be no descriptor at all (mmap's with MAP_ANONYMOUS).
     pub fn needs(&self, arg: usize, args: &[u64; 6]) -> Rights {
         let own = match self.args.get(arg) {
-            Some(Arg::Fd(needs) | Arg::Path(needs)) => union_of(needs, args),
+            Some(Arg::Fd(needs) | Arg::Path(needs) | Arg::Addr(needs)) => union_of(needs, args),
             _ => Rights::NONE,
         };
         match self.namespace() {

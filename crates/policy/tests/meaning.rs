@@ -444,8 +444,13 @@ fn limits_are_there_in_capability_mode_alone() {
     ] {
         assert_eq!((mode(name, [0; 6]), hosted(name, [0; 6])), (limited, absent), "{name}");
     }
-    for name in ["pdfork", "pdrfork", "pdkill", "pdgetpid", "pdwait4", "pdwait", "bindat", "connectat"] {
+    for name in ["pdfork", "pdrfork", "pdkill", "pdgetpid", "pdwait4", "pdwait"] {
         assert_eq!((mode(name, [0; 6]), hosted(name, [0; 6])), (absent, absent), "{name}");
+    }
+    let working = [-100i64 as u64, 3, 4096, 110, 0, 0];
+    for name in ["bindat", "connectat"] {
+        assert_eq!((mode(name, [3; 6]), hosted(name, [3; 6])), (Ask, Ask), "{name}");
+        assert_eq!((mode(name, working), hosted(name, working)), (REFUSED, Ask), "{name}");
     }
 }
 

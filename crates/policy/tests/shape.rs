@@ -44,7 +44,7 @@ fn conditions(verdict: Verdict) -> Vec<Cond> {
 
 fn needs(call: &Call) -> impl Iterator<Item = &'static Need> {
     call.args.iter().flat_map(|arg| match arg {
-        Arg::Fd(needs) | Arg::Path(needs) => *needs,
+        Arg::Fd(needs) | Arg::Path(needs) | Arg::Addr(needs) => *needs,
         _ => &[],
     })
 }
@@ -157,7 +157,7 @@ fn conditions_are_about_arguments_that_can_carry_them() {
             let arg = arg.unwrap_or_else(|| panic!("{}: no argument {}", call.name, cond.arg));
             let about_null = cond.mask == u64::MAX && cond.is == 0;
             let fits = match arg {
-                Arg::In | Arg::Out | Arg::InOut | Arg::Addr | Arg::Path(_) => about_null,
+                Arg::In | Arg::Out | Arg::InOut | Arg::Addr(_) | Arg::Path(_) => about_null,
                 Arg::Dir => is_at_fdcwd(&cond),
                 Arg::Fd(_) | Arg::Pid | Arg::Flags | Arg::Mode | Arg::Int => !is_at_fdcwd(&cond),
                 Arg::Command | Arg::Size => false,
@@ -174,9 +174,12 @@ fn a_path_follows_its_directory_and_needs_lookup() {
         for (index, arg) in call.args.iter().enumerate() {
             match arg {
                 Arg::Dir => {
-                    assert!(matches!(call.args.get(index + 1), Some(Arg::Path(_))), "{}", call.name);
+                    let is_path = matches!(call.args.get(index + 1), Some(Arg::Path(_)));
+                    let is_address = matches!(call.args.get(index + 2), Some(Arg::Addr(_)));
+                    assert!(is_path || is_address, "{}", call.name);
                 }
-                Arg::Path(_) => {
+                Arg::Addr(_) if !call.args.iter().any(|arg| matches!(arg, Arg::Dir)) => {}
+                Arg::Path(_) | Arg::Addr(_) => {
                     let lookup = rights::Rights::of(&[rights::Right::LOOKUP]);
                     // A path that is there, and nothing else.
                     let mut args = [0; 6];

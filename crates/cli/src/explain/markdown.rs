@@ -86,7 +86,7 @@ fn verdict(call: &Call, verdict: Verdict) -> String {
 fn needs(call: &Call) -> String {
     let mut cells = Vec::new();
     for (i, arg) in call.args.iter().enumerate() {
-        if let Arg::Fd(needs) | Arg::Path(needs) = arg {
+        if let Arg::Fd(needs) | Arg::Path(needs) | Arg::Addr(needs) = arg {
             for (j, need) in words::needs(call, needs).iter().enumerate() {
                 let need = need.strip_prefix("needs ").unwrap_or(need);
                 let of = if j == 0 { format!("{} {i}: ", words::kind(arg)) } else { String::new() };

@@ -180,7 +180,9 @@ fn text_of_right(row: &Row) -> String {
         .map(|other| other.name.to_owned())
         .collect();
     let asks = |arg: &Arg| match arg {
-        Arg::Fd(needs) | Arg::Path(needs) => needs.iter().any(|need| need.rights.is_set(row.right)),
+        Arg::Fd(needs) | Arg::Path(needs) | Arg::Addr(needs) => {
+            needs.iter().any(|need| need.rights.is_set(row.right))
+        }
         _ => false,
     };
     let calls = policy::all().filter(|call| call.args.iter().any(asks)).map(|call| call.name.to_owned());
@@ -206,7 +208,7 @@ fn text_of_rights() -> String {
 /// What an argument needs whatever the other arguments are.
 fn always(call: &Call, arg: usize) -> Rights {
     match call.args[arg] {
-        Arg::Fd(needs) | Arg::Path(needs) => {
+        Arg::Fd(needs) | Arg::Path(needs) | Arg::Addr(needs) => {
             let always = needs.iter().filter(|need| need.when.is_empty());
             always.fold(Rights::NONE, |set, need| set.union(&need.rights))
         }
@@ -232,7 +234,7 @@ fn args_of(call: &Call) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (i, arg) in call.args.iter().enumerate() {
         let needs = match arg {
-            Arg::Fd(needs) | Arg::Path(needs) => words::needs(call, needs),
+            Arg::Fd(needs) | Arg::Path(needs) | Arg::Addr(needs) => words::needs(call, needs),
             _ => Vec::new(),
         };
         let mut needs = needs.into_iter();

@@ -18,7 +18,7 @@ pub fn kind(arg: &Arg) -> &'static str {
         Arg::In => "pointer, read",
         Arg::Out => "pointer, written",
         Arg::InOut => "pointer, read and written",
-        Arg::Addr => "socket address",
+        Arg::Addr(_) => "socket address",
     }
 }
 
@@ -150,7 +150,7 @@ fn cond(call: &Call, cond: &Cond) -> String {
     }
     let pointer = matches!(
         call.args.get(arg as usize),
-        Some(Arg::Path(_) | Arg::In | Arg::Out | Arg::InOut | Arg::Addr)
+        Some(Arg::Path(_) | Arg::In | Arg::Out | Arg::InOut | Arg::Addr(_))
     );
     match (mask, is) {
         (INT, AT_FDCWD) if matches!(call.args.get(arg as usize), Some(Arg::Dir)) => {
@@ -185,7 +185,7 @@ fn subject(call: &Call, arg: u8) -> String {
         Arg::Flags => "the flags",
         Arg::Mode => "the mode",
         Arg::Command => "the command",
-        Arg::Addr => "the address",
+        Arg::Addr(_) => "the address",
         _ => return format!("argument {arg}"),
     };
     let alike = |other: &&Arg| std::mem::discriminant(*other) == std::mem::discriminant(what);

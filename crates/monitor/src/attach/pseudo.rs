@@ -9,17 +9,22 @@ const IOCTLS_ALL: usize = isize::MAX as usize;
 
 /// A call by its name: its value, or an errno.
 fn perform(name: &str, args: [usize; 3]) -> Result<usize, i32> {
-    let call = policy::PSEUDO.iter().find(|call| call.name == name);
-    let number = call.and_then(|call| call.x86_64).ok_or(libc::ENOSYS)?;
     let [a, b, c] = args;
     loop {
-        // SAFETY: the functions here pass numbers, and pointers to what they have borrowed for longer than the call.
-        match unsafe { raw::perform(number.into(), [a, b, c, 0, 0, 0]) } {
+        match perform_once(name, [a, b, c, 0]) {
             // A signal came before the monitor had taken the call.
             Err(libc::EINTR) => {}
             result => return result,
         }
     }
+}
+
+fn perform_once(name: &str, args: [usize; 4]) -> Result<usize, i32> {
+    let call = policy::PSEUDO.iter().find(|call| call.name == name);
+    let number = call.and_then(|call| call.x86_64).ok_or(libc::ENOSYS)?;
+    let [a, b, c, d] = args;
+    // SAFETY: the functions here pass numbers, and pointers to what they have borrowed for longer than the call.
+    unsafe { raw::perform(number.into(), [a, b, c, d, 0, 0]) }
 }
 
 pub(super) const RIGHTS: &str = "cap_rights_limit";
@@ -140,6 +145,40 @@ pub fn fcntls(fd: i32) -> Result<FcntlRights, i32> {
     let mut bits = 0u32;
     perform("cap_fcntls_get", [fd as usize, (&raw mut bits).expose_provenance(), 0])?;
     FcntlRights::from_bits(bits).ok_or(libc::EINVAL)
+}
+
+/// bindat(2).
+///
+/// # Errors
+/// As the call's own.
+///
+/// ```
+/// assert!(monitor::attach::pseudo::bind_at(3, 4, b"\x01\0name\0").is_err());
+/// ```
+pub fn bind_at(dir: i32, socket: i32, address: &[u8]) -> Result<(), i32> {
+    loop {
+        match at_address("bindat", dir, socket, address) {
+            Err(libc::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// connectat(2).
+///
+/// # Errors
+/// As the call's own. EINTR: a signal was handled, before the call or while it waited.
+///
+/// ```
+/// assert!(monitor::attach::pseudo::connect_at(3, 4, b"\x01\0name\0").is_err());
+/// ```
+pub fn connect_at(dir: i32, socket: i32, address: &[u8]) -> Result<(), i32> {
+    at_address("connectat", dir, socket, address)
+}
+
+fn at_address(name: &str, dir: i32, socket: i32, address: &[u8]) -> Result<(), i32> {
+    let args = [dir as usize, socket as usize, address.as_ptr().expose_provenance(), address.len()];
+    perform_once(name, args).map(drop)
 }
 
 /// What a descriptor is limited to.

@@ -94,6 +94,9 @@ impl Service<'_> {
         if !sys::has_address(socket.as_fd())? {
             return Err(Fail::outside("a socket without an address"));
         }
+        if sys::is_unix(socket.as_fd())? {
+            self.is_monitors_user()?;
+        }
         sys::listen(socket.as_fd(), self.int(1))?;
         Ok(Answer::Value(0))
     }

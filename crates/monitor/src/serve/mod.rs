@@ -10,6 +10,7 @@
 //! - `process`: signals and other processes
 //! - `message`: sendmsg
 //! - `receiving`: recvmsg
+//! - `sockets`: bindat and connectat
 //! - `command`: ioctl, fcntl, prctl
 //! - `info`: what procfs tells of a descriptor
 //! - `limits`: a descriptor's rights
@@ -33,6 +34,7 @@ mod ordinary;
 mod process;
 mod program;
 mod receiving;
+mod sockets;
 mod status;
 mod waiting;
 
@@ -107,9 +109,8 @@ pub fn serve(
         return conclude(Err(refused));
     };
     let service = Service { guard, caller, watch, call, identity: None };
-    let asked = service.path_arg(0).map(|path| path.needs);
     let served = conclude_with(
-        asked.unwrap_or(Rights::NONE),
+        service.asked(),
         match policy::resolve(call, caller.is_hosted() && !service.follows_numbers(), caller.args()) {
             _ if !caller.is_entered() => service.ordinary(),
             // The filter asks only when it counts refusals, or knows less than the table.
@@ -231,6 +232,8 @@ impl Service<'_> {
             Op::Protect => self.protect(),
             Op::Remap => self.remap(),
             Op::Punch => self.punch(),
+            Op::Bind => self.bind(),
+            Op::Connect => self.connect(),
             Op::Listen => self.listen(),
             Op::Ioctl => self.ioctl(),
             Op::Fcntl => self.fcntl(),
@@ -284,13 +287,24 @@ impl Service<'_> {
         })
     }
 
+    /// What the first path, or the path in an address, needs where it leads.
+    fn asked(&self) -> Rights {
+        let is_path = |arg: &Arg| matches!(arg, Arg::Path(_) | Arg::Addr(_));
+        let first = self.call.args.iter().position(is_path);
+        first.map_or(Rights::NONE, |at| self.call.needs(at, self.caller.args()))
+    }
+
     /// The path at an argument, ready for lookup.
     fn start(&self, path: &PathArg) -> Result<Start<'_>, Fail> {
-        let text = self.caller.path(path.address)?;
-        let start = Start::at(&self.guard.held, self.caller, path.dirfd, text)?;
+        self.start_at(path.dirfd, self.caller.path(path.address)?)
+    }
+
+    /// A path from a directory of the caller's, ready for lookup.
+    fn start_at(&self, dirfd: i32, path: Vec<u8>) -> Result<Start<'_>, Fail> {
+        let start = Start::at(&self.guard.held, self.caller, dirfd, path)?;
         if self.caller.is_hosted()
             && start.is_beyond()
-            && self.guard.is_stream(&self.caller.descriptor(path.dirfd)?)?
+            && self.guard.is_stream(&self.caller.descriptor(dirfd)?)?
         {
             return Err(Fail::lacking("a standard descriptor", LOOKUP));
         }

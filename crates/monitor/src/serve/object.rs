@@ -21,7 +21,7 @@ pub fn of_denied(call: &Call, caller: &Caller) -> Vec<u8> {
                     return path;
                 }
             }
-            Arg::Addr => {
+            Arg::Addr(_) => {
                 let mut bytes = vec![0; args.get(index + 1).map_or(0, |&len| len as u32).min(128) as usize];
                 if caller.read(args[index], &mut bytes).is_ok() {
                     return of_address(&bytes);

@@ -53,6 +53,9 @@ impl Service<'_> {
             _ if self.call.name == "pidfd_getfd" => return Err(Errno::PERM.into()),
             // What a ring does, nobody sees: as if the kernel had none, so that libraries do without.
             _ if self.call.name.starts_with("io_uring_") => return Err(Errno::NOSYS.into()),
+            // From other directories the kernel looks up: the number is none of its calls then, and the library binds and
+            // connects by those.
+            Op::Bind | Op::Connect => self.caller.files().is_some_and(|files| files.is_limited(self.int(0))),
             _ if !self.names_limited() => false,
             // What is only for those with the whole namespace: by the descriptor's rights, where the table says which.
             _ if self.is_denied() => return self.denied_to_limited(),

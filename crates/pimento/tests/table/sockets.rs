@@ -2,11 +2,12 @@
 
 use crate::raw::{at, of, word, zeroed};
 use crate::scene::{self, before};
-use crate::stage::{Recipe, Stage, denied, works};
+use crate::stage::{Recipe, Stage, denied, is, leaves, works};
 
 pub const RECIPES: &[Recipe] = &[
     ("making sockets", making),
     ("addresses", addresses),
+    ("addresses beneath a directory", beneath),
     ("accepting", accepting),
     ("names of sockets", names),
     ("sending and receiving", sending),
@@ -79,6 +80,45 @@ fn making(t: &mut Stage) {
     }
 }
 
+fn unix_at(path: &str) -> libc::sockaddr_un {
+    let mut name: libc::sockaddr_un = zeroed();
+    name.sun_family = UNIX as u16;
+    for (to, from) in name.sun_path.iter_mut().zip(path.bytes()) {
+        *to = from as libc::c_char;
+    }
+    name
+}
+
+/// What tests/sockets does not ask: that each line of the table is there.
+fn beneath(t: &mut Stage) {
+    let (dir, file, tcp) = (scene::dir(), scene::file(), scene::socket(INET, STREAM));
+    let [server, client, spare] = [(); 3].map(|()| scene::socket(UNIX, DGRAM));
+    let (name, out) = (unix_at("name"), unix_at("../name"));
+    t.enter();
+    denied!(t, bindat(libc::AT_FDCWD, server, of(&name), 110));
+    denied!(t, connectat(libc::AT_FDCWD, client, of(&name), 110));
+    is!(t, 0, bindat(dir, server, of(&name), 110));
+    is!(t, 0, connectat(dir, client, of(&name), 110));
+    leaves!(t, bindat(dir, spare, of(&out), 110));
+    leaves!(t, connectat(dir, spare, of(&out), 110));
+    for (errno, dir, socket, address, len) in [
+        (libc::EADDRINUSE, dir, spare, of(&name), 110),
+        (libc::ENOTDIR, file, spare, of(&name), 110),
+        (libc::EBADF, 99, spare, of(&name), 110),
+        (libc::EBADF, dir, 99, of(&name), 110),
+        (libc::ENOTSOCK, dir, file, of(&name), 110),
+        (libc::EOPNOTSUPP, dir, tcp, of(&name), 110),
+        (libc::EFAULT, dir, spare, 16, 110),
+        (libc::EINVAL, dir, spare, of(&name), 2),
+        (libc::EINVAL, dir, spare, of(&name), 1),
+        (libc::ENAMETOOLONG, dir, spare, of(&name), 256),
+    ] {
+        is!(t, -i64::from(errno), bindat(dir, socket, address, len));
+    }
+    // Who is not in capability mode has not made it.
+    is!(t, 0, unlinkat(dir, c"name", 0));
+}
+
 fn addresses(t: &mut Stage) {
     let (_listening, port) = scene::listening();
     let (free, udp, unix) =
@@ -86,11 +126,7 @@ fn addresses(t: &mut Stage) {
     let unbound = scene::socket(INET, STREAM);
     let bound = scene::socket(INET, STREAM);
     scene::bound(bound);
-    let mut name: libc::sockaddr_un = zeroed();
-    name.sun_family = UNIX as u16;
-    for (to, from) in name.sun_path.iter_mut().zip(b"socket") {
-        *to = *from as libc::c_char;
-    }
+    let name = unix_at("socket");
     t.enter();
     denied!(t, connect(free, of(&scene::loopback(port)), 16));
     denied!(t, connect(udp, of(&scene::loopback(port)), 16));

@@ -1,5 +1,6 @@
 //! The pseudo system calls of FreeBSD's interface: numbers that no kernel knows, but that a filter sees.
 
+use super::paths::AT;
 use crate::{Arg::*, Call, Verdict::*, rows::*};
 
 /// The number of the first, `cap_enter`. The others follow in order.
@@ -35,8 +36,10 @@ pub static PSEUDO: &[Call] = calls! {
         "waits by process descriptor: not there yet";
     pdwait             0x4341500d 0x4341500d (Fd(need!(PDWAIT)), Out, Flags, Out, Out) [ABSENT; do Capsicum]
         "FreeBSD 15's wait by process descriptor: not there yet";
-    bindat             0x4341500e 0x4341500e (Int, Fd(need!(BIND)), Addr, Size) [ABSENT; do Capsicum]
-        "binds a socket beneath a directory (CAP_BINDAT on it): not there yet";
-    connectat          0x4341500f 0x4341500f (Int, Fd(need!(CONNECT)), Addr, Size) [ABSENT; do Capsicum]
-        "connects a socket beneath a directory (CAP_CONNECTAT on it): not there yet";
+    bindat             0x4341500e 0x4341500e (Dir, Fd(need!(BIND)), Addr(need!(BINDAT)), Size)
+        [AT; hosted Ask; do Bind]
+        "gives a Unix socket an address beneath a directory; the address is in memory";
+    connectat          0x4341500f 0x4341500f (Dir, Fd(need!(CONNECT)), Addr(need!(CONNECTAT)), Size)
+        [AT; hosted Ask; do Connect]
+        "connects a Unix socket to an address beneath a directory; the address is in memory";
 };

@@ -10,7 +10,7 @@ use crate::{Arg::*, Call, Cond, Need, Verdict, Verdict::*, rows::*};
 use rights::Rights;
 
 /// An *at call whose directory is its first argument: the working directory is refused natively.
-const AT: Verdict = When(&[rule(&[at_fdcwd(0)], DENY)], &Ask);
+pub(super) const AT: Verdict = When(&[rule(&[at_fdcwd(0)], DENY)], &Ask);
 /// The same with the directory in the second.
 const AT_1: Verdict = When(&[rule(&[at_fdcwd(1)], DENY)], &Ask);
 /// The same with directories in the first and the third.

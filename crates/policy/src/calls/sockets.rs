@@ -71,8 +71,8 @@ pub(super) const CALLS: &[Call] = calls! {
     socket 41 198 (Int, Int, Int) [FAMILY_AND_TYPE]
         "unix, inet and inet6 sockets that are not raw: bound to nothing yet";
     socketpair 53 199 (Int, Int, Int, Out) [FAMILY_AND_TYPE] "two sockets, connected to each other";
-    bind 49 200 (Fd(need!(BIND)), Addr, Size) [DENY] "a global address; bindat instead";
-    connect 42 203 (Fd(need!(CONNECT)), Addr, Size) [DENY] "a global address; connectat instead";
+    bind 49 200 (Fd(need!(BIND)), Addr(&[]), Size) [DENY] "a global address; bindat instead";
+    connect 42 203 (Fd(need!(CONNECT)), Addr(&[]), Size) [DENY] "a global address; connectat instead";
     listen 50 201 (Fd(need!(LISTEN)), Int) [Descriptors; hosted Ask; do Listen]
         "listens; hosted only on an address that it already has, for the kernel would give it one";
     accept 43 202 (Fd(need!(ACCEPT)), Out, InOut) [Ask; hosted Descriptors; do Accept]
@@ -92,7 +92,7 @@ pub(super) const CALLS: &[Call] = calls! {
          another process, and SCTP's options connect";
 
     // Messages. Those with everything in memory go through the monitor, for the addresses and descriptors in them.
-    sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr, Size)
+    sendto 44 206 (Fd(need!(WRITE)), In, Size, Flags, Addr(&[]), Size)
         [When(&[rule(&[null(4)], Descriptors)], &DENY)]
         "sends; to an address is a global name";
     sendmsg 46 211 (Fd(need!(WRITE)), In, Flags) [Ask; do SendMessage]
