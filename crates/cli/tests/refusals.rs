@@ -91,9 +91,11 @@ impl World {
         // Its start may still be going on.
         eventually("the process outside sleeps", || status().contains("State:\tS"));
         assert!(status().contains("TracerPid:\t0"), "{}", status());
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let nice = stat.rsplit(')').next().unwrap().split_whitespace().nth(16);
-        assert_eq!(nice, Some("0"), "somebody changed its priority");
+        let nice = |pid: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit(')').next().unwrap().split_whitespace().nth(16).map(String::from)
+        };
+        assert_eq!(nice(&self.pid()), nice("self"), "somebody changed its priority");
     }
 }
 
